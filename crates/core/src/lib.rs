@@ -1,0 +1,16 @@
+//! The vocabulary of Ragstream: ids, documents, chunks, jobs, events, and the
+//! ports through which services reach the outside.
+//!
+//! No IO and no runtime here. Everything that touches a broker, a database, a
+//! blob store or a model implements a trait of [`ports`] in its own crate.
+
+pub mod chunk;
+pub mod document;
+pub mod event;
+pub mod fault;
+pub mod id;
+pub mod job;
+pub mod ports;
+pub mod token;
+pub mod topics;
+pub mod trace;

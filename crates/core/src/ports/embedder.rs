@@ -1,0 +1,26 @@
+use crate::fault::Result;
+
+/// Which model makes the vectors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Its name in records and answers.
+    pub name: String,
+    /// Length of its vectors.
+    pub dimension: usize,
+    /// Most tokens of a text that it reads, special tokens not counted.
+    pub max_tokens: usize,
+}
+
+/// Text to unit-length vectors. Blocking and CPU-bound: call it from a thread of its own.
+///
+/// A text longer than the model reads is `Invalid` of class `chunk_too_long`,
+/// never cut off silently.
+pub trait Embedder: Send + Sync {
+    /// The model.
+    fn model(&self) -> &ModelInfo;
+
+    /// One vector for each text, in order. The outcome is per text, so that
+    /// one that the model refuses does not fail its neighbours; the outer
+    /// error is one of the model itself.
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Result<Vec<f32>>>>;
+}

@@ -1,0 +1,280 @@
+use crate::{
+    chunk::{Chunk, ChunkStatus},
+    document::{Blob, Document, DocumentRef, Metadata},
+    fault::Result,
+    id::{BatchId, ChunkId, DocumentId, JobId, Version},
+    job::JobStage,
+    ports::{Outgoing, Probe, Publisher},
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use std::{collections::BTreeMap, ops::Range};
+
+/// An upload whose bytes are stored.
+#[derive(Clone, Debug)]
+pub struct NewUpload {
+    /// The id that the document gets if it is new.
+    pub document_id: DocumentId,
+    /// The id of the job.
+    pub job_id: JobId,
+    /// The request it came in.
+    pub batch_id: BatchId,
+    /// Where it goes.
+    pub collection: String,
+    /// The uploader's id: names the document that this updates, if it exists.
+    pub external_id: Option<String>,
+    /// Name of the file.
+    pub filename: String,
+    /// Its media type.
+    pub content_type: String,
+    /// The uploader's metadata.
+    pub metadata: Metadata,
+    /// 0 (last) to 9 (first).
+    pub priority: i16,
+    /// Its bytes.
+    pub blob: Blob,
+    /// The id under which its log lines are found.
+    pub correlation_id: String,
+}
+
+/// What became of an upload.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The document, its version and job: those of the first upload where it is a duplicate.
+    pub document: DocumentRef,
+    /// The request that the job came in.
+    pub batch_id: BatchId,
+    /// How far the job is.
+    pub stage: JobStage,
+    /// The collection holds these bytes already; nothing was written.
+    pub duplicate: bool,
+}
+
+/// A job as its user sees it.
+#[derive(Clone, Debug)]
+pub struct JobStatus {
+    /// The job.
+    pub job_id: JobId,
+    /// The request it came in.
+    pub batch_id: BatchId,
+    /// The document and version it processes.
+    pub document_id: DocumentId,
+    /// The version it processes.
+    pub version: Version,
+    /// Name of the file.
+    pub filename: String,
+    /// How far it is.
+    pub stage: JobStage,
+    /// Chunks of the version in all; `None` until it is chunked.
+    pub chunks_total: Option<u32>,
+    /// How many chunks have each status.
+    pub chunks: BTreeMap<ChunkStatus, u32>,
+    /// Files of the same batch that are done, and all of them.
+    pub batch_files: (u32, u32),
+    /// How often extraction was begun.
+    pub attempts: u32,
+    /// Why it failed.
+    pub failure: Option<JobFailure>,
+    /// Accepted at.
+    pub created_at: DateTime<Utc>,
+    /// First attempt at.
+    pub started_at: Option<DateTime<Utc>>,
+    /// Last change at.
+    pub updated_at: DateTime<Utc>,
+    /// Complete or failed at.
+    pub completed_at: Option<DateTime<Utc>>,
+}
+
+/// Why a job or a chunk was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobFailure {
+    /// [`crate::fault::Fault::class`].
+    pub class: String,
+    /// In words a person can act on.
+    pub message: String,
+}
+
+/// Which documents to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentFilter {
+    /// Only this collection.
+    pub collection: Option<String>,
+    /// Only the one with this external id.
+    pub external_id: Option<String>,
+    /// Only those before this one in the list: the last of the page before.
+    pub before: Option<DocumentId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A chunk's row with its lineage.
+#[derive(Clone, Debug)]
+pub struct ChunkRow {
+    /// The chunk.
+    pub chunk_id: ChunkId,
+    /// 0-based position.
+    pub position: u32,
+    /// Its status.
+    pub status: ChunkStatus,
+    /// Byte range in the extracted text.
+    pub span: Range<u64>,
+    /// Page, where the format has pages.
+    pub page: Option<u32>,
+    /// Headings above it.
+    pub headings: Vec<String>,
+    /// Tokens.
+    pub tokens: u32,
+    /// The model that embedded it.
+    pub model: Option<String>,
+    /// Partition and offset of its record in `chunk-embeddings`.
+    pub record: Option<(i32, i64)>,
+    /// Why it failed.
+    pub failure: Option<JobFailure>,
+    /// Last change at.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What the gateway asks of the rows.
+///
+/// Here and in every ledger: `Unavailable` means that the database can't be
+/// reached or is shutting down, and nothing was changed.
+#[async_trait]
+pub trait Intake: Probe {
+    /// Document, job and outbox row in one transaction, or the document that
+    /// has these bytes already. `request` makes the outbox record once ids
+    /// and version are known.
+    async fn accept(
+        &self,
+        upload: NewUpload,
+        request: &(dyn Fn(&DocumentRef) -> Outgoing + Send + Sync),
+    ) -> Result<Accepted>;
+
+    /// A job by its id.
+    async fn job(&self, job_id: JobId) -> Result<Option<JobStatus>>;
+
+    /// A live document by its id.
+    async fn document(&self, document_id: DocumentId) -> Result<Option<Document>>;
+
+    /// Live documents, newest first.
+    async fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>>;
+
+    /// Chunks of a document's current version from `position` on, at most `limit`,
+    /// and what made them.
+    async fn chunks(
+        &self,
+        document_id: DocumentId,
+        from: u32,
+        limit: u32,
+    ) -> Result<(Lineage, Vec<ChunkRow>)>;
+}
+
+/// Records that wait in the database for their way to the log.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Appends the oldest records, at most `max`, and removes them once they
+    /// are acknowledged; returns how many. Several relays may run at once:
+    /// each takes what no other holds. A crash in between appends again.
+    async fn relay(&self, publisher: &dyn Publisher, max: u32) -> Result<u32>;
+
+    /// How many wait, and since when the oldest does.
+    async fn backlog(&self) -> Result<(u64, Option<DateTime<Utc>>)>;
+}
+
+/// An attempt at extraction, on record before the bytes were touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+}
+
+/// What made a version's chunks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// Name and version of the extractor.
+    pub extractor: String,
+    /// Name and settings of the chunker.
+    pub chunker: String,
+    /// Pages, where the format has them.
+    pub pages: Option<u32>,
+    /// Bytes of extracted text.
+    pub text_bytes: u64,
+}
+
+/// What ingestion asks of the rows. Each call is fenced: for a version that is
+/// superseded, cancelled or deleted it changes nothing and says so by `None`/`false`.
+#[async_trait]
+pub trait IngestionLedger: Send + Sync {
+    /// Puts an attempt on record. `None`: there is nothing to do (any more).
+    async fn begin_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>>;
+
+    /// The text is out; it is being cut.
+    async fn begin_chunking(&self, document_id: DocumentId, version: Version) -> Result<bool>;
+
+    /// Rows for all chunks of a version, `pending`, unless they exist; the job
+    /// goes on to `embedding`.
+    async fn record_chunks(
+        &self,
+        document_id: DocumentId,
+        version: Version,
+        chunks: &[Chunk],
+        lineage: &Lineage,
+    ) -> Result<bool>;
+
+    /// The job failed, with a reason.
+    async fn fail_job(&self, document_id: DocumentId, version: Version, failure: &JobFailure)
+    -> Result<bool>;
+}
+
+/// What to do with a chunk that asks to be embedded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Embed it.
+    Yes,
+    /// Its embedding is in the log already; its version may still lack its marker.
+    Embedded,
+    /// Its version is superseded, cancelled or deleted, or the chunk was given up.
+    No,
+}
+
+/// All chunks of a version are in the log: its marker may follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitPlan {
+    /// The document.
+    pub document_id: DocumentId,
+    /// The version.
+    pub version: Version,
+    /// Its job.
+    pub job_id: JobId,
+    /// How many chunks it has.
+    pub chunk_count: u32,
+    /// Chunks of earlier versions whose records get tombstones after the marker.
+    pub retired: Vec<ChunkId>,
+}
+
+/// What the embedding pool asks of the rows.
+#[async_trait]
+pub trait EmbeddingLedger: Send + Sync {
+    /// For each chunk, whether it is still wanted, in order.
+    async fn wanted(&self, chunks: &[(ChunkId, DocumentId, Version)]) -> Result<Vec<Wanted>>;
+
+    /// These chunks' records are in the log, at (partition, offset).
+    async fn mark_embedded(&self, chunks: &[(ChunkId, i32, i64)], model: &str) -> Result<()>;
+
+    /// Which of these versions have all their chunks in the log and no marker yet.
+    /// Asked after [`Self::mark_embedded`]: of several workers that finish a
+    /// version together at least one is told, and a second marker does no harm.
+    async fn ready_to_commit(&self, versions: &[(DocumentId, Version)]) -> Result<Vec<CommitPlan>>;
+
+    /// The markers, and tombstones of retired chunks, are in the log.
+    async fn mark_committed(&self, plans: &[CommitPlan]) -> Result<()>;
+
+    /// A chunk was given up; so its job failed.
+    async fn fail_chunk(&self, chunk_id: ChunkId, failure: &JobFailure) -> Result<bool>;
+}
+
+/// What an index tells the rows.
+#[async_trait]
+pub trait IndexLedger: Send + Sync {
+    /// An index holds these chunks, and shows these versions: their jobs are complete.
+    async fn mark_indexed(&self, chunks: &[ChunkId], complete: &[(DocumentId, Version)]) -> Result<()>;
+}

@@ -1,0 +1,30 @@
+//! What the services need from outside, as traits.
+//!
+//! Every error is a [`Fault`](crate::fault::Fault): its kind tells the caller
+//! whether to wait, to give the work up, or to count an attempt.
+
+mod blobs;
+mod embedder;
+mod ledger;
+mod publisher;
+
+pub use blobs::{BlobInfo, BlobStore, ByteStream};
+pub use embedder::{Embedder, ModelInfo};
+pub use ledger::{
+    Accepted, Attempt, ChunkRow, CommitPlan, DocumentFilter, EmbeddingLedger, IndexLedger, IngestionLedger,
+    Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, Wanted,
+};
+pub use publisher::{Appended, Outgoing, Placement, Publisher};
+
+use crate::fault::Result;
+use async_trait::async_trait;
+
+/// Something whose health can be asked: a line of `/readyz` and `/health`.
+#[async_trait]
+pub trait Probe: Send + Sync {
+    /// The component's name in answers (`kafka`, `postgres`, `blobs`).
+    fn component(&self) -> &'static str;
+
+    /// `Ok` where the component answers a minimal request now.
+    async fn probe(&self) -> Result<()>;
+}

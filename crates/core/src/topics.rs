@@ -1,0 +1,73 @@
+//! The topics of the log and the headers of its records. The names are public:
+//! operators see them in their Kafka UI and clients may consume them.
+
+/// Documents waiting for text extraction and chunking. Key: document id.
+pub const INGEST_REQUESTS: &str = "doc-ingest-requests";
+/// Chunks waiting for their embedding. Key: chunk id.
+pub const CHUNKS: &str = "chunk-processing";
+/// Embedded chunks, commit markers and tombstones: what an index is a view of.
+/// Compacted. Key: [`crate::event::IndexKey`]; partition: by document.
+pub const EMBEDDINGS: &str = "chunk-embeddings";
+/// What happened to documents, for others to consume. Compacted. Key: document id.
+pub const LIFECYCLE: &str = "document-lifecycle";
+/// Queries that run as jobs. Key: query job id.
+pub const QUERY_REQUESTS: &str = "query-requests";
+
+/// The topic that holds what a consumer of `topic` gave up.
+pub fn dead_letters_of(topic: &str) -> String {
+    format!("{topic}.dlq")
+}
+
+/// How a topic is created where it does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether only the newest record of each key is kept.
+    pub compacted: bool,
+    /// Whether a dead-letter topic belongs to it.
+    pub consumed: bool,
+}
+
+/// Every topic of the pipeline.
+pub const ALL: [TopicSpec; 5] = [
+    TopicSpec { name: INGEST_REQUESTS, compacted: false, consumed: true },
+    TopicSpec { name: CHUNKS, compacted: false, consumed: true },
+    TopicSpec { name: EMBEDDINGS, compacted: true, consumed: true },
+    TopicSpec { name: LIFECYCLE, compacted: true, consumed: false },
+    TopicSpec { name: QUERY_REQUESTS, compacted: false, consumed: true },
+];
+
+/// Names of record headers.
+pub mod header {
+    /// The full protobuf message name of the value, such as `ragstream.v1.ChunkReady`.
+    pub const TYPE: &str = "x-message-type";
+    /// The schema version of the value, a decimal number.
+    pub const SCHEMA: &str = "x-schema-version";
+    /// The id under which all log lines of one upload can be found.
+    pub const CORRELATION: &str = "x-correlation-id";
+    /// W3C trace context.
+    pub const TRACEPARENT: &str = "traceparent";
+    /// Dead letters: the topic the record was consumed from.
+    pub const ORIGINAL_TOPIC: &str = "x-original-topic";
+    /// Dead letters: its partition there.
+    pub const ORIGINAL_PARTITION: &str = "x-original-partition";
+    /// Dead letters: its offset there.
+    pub const ORIGINAL_OFFSET: &str = "x-original-offset";
+    /// Dead letters: its timestamp there, milliseconds since the epoch.
+    pub const ORIGINAL_TIMESTAMP: &str = "x-original-timestamp";
+    /// Dead letters: [`crate::fault::FaultKind`] of the last failure.
+    pub const ERROR_KIND: &str = "x-error-kind";
+    /// Dead letters: class of the last failure.
+    pub const ERROR_CLASS: &str = "x-error-class";
+    /// Dead letters: message of the last failure.
+    pub const ERROR_MESSAGE: &str = "x-error-message";
+    /// Dead letters: how often the work was tried.
+    pub const ATTEMPTS: &str = "x-attempts";
+    /// Dead letters: RFC 3339 time of the first failure.
+    pub const FIRST_FAILURE: &str = "x-first-failure";
+    /// Dead letters: RFC 3339 time of the last failure.
+    pub const LAST_FAILURE: &str = "x-last-failure";
+    /// Dead letters: the consumer that gave it up.
+    pub const CONSUMER: &str = "x-consumer";
+}

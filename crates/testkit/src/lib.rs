@@ -1,0 +1,1 @@
+//! Part of Ragstream; see ARCHITECTURE.md.

@@ -1,0 +1,2 @@
+//! ragstream
+fn main() {}
