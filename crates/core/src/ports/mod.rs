@@ -14,7 +14,7 @@ pub use ledger::{
     Accepted, Attempt, ChunkRow, CommitPlan, DocumentFilter, EmbeddingLedger, IndexLedger, IngestionLedger,
     Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, Wanted,
 };
-pub use publisher::{Appended, Outgoing, Placement, Publisher};
+pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
 
 use crate::fault::Result;
 use async_trait::async_trait;

@@ -1,6 +1,7 @@
 use crate::{fault::Result, ports::Probe};
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::{collections::BTreeMap, ops::Range};
 
 /// Which partition a record goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,4 +46,12 @@ pub trait Publisher: Probe {
     /// `Unavailable`: the broker can't be reached or does not acknowledge in time.
     /// `Invalid` of class `record_too_large`: no broker will ever take it.
     async fn append(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>>;
+}
+
+/// Where the log's partitions begin and end.
+#[async_trait]
+pub trait LogEnds: Send + Sync {
+    /// For each partition of a topic: the offset of its first record, and the
+    /// offset that the next record will get.
+    async fn ends(&self, topic: &str) -> Result<BTreeMap<i32, Range<i64>>>;
 }
