@@ -37,6 +37,9 @@ pub struct NewUpload {
     pub correlation_id: String,
 }
 
+/// Makes the record that asks for the processing of a version, once its ids are known.
+pub type RequestOf<'a> = dyn Fn(&DocumentRef) -> Outgoing + Send + Sync + 'a;
+
 /// What became of an upload.
 #[derive(Clone, Debug)]
 pub struct Accepted {
@@ -143,11 +146,7 @@ pub trait Intake: Probe {
     /// Document, job and outbox row in one transaction, or the document that
     /// has these bytes already. `request` makes the outbox record once ids
     /// and version are known.
-    async fn accept(
-        &self,
-        upload: NewUpload,
-        request: &(dyn Fn(&DocumentRef) -> Outgoing + Send + Sync),
-    ) -> Result<Accepted>;
+    async fn accept(&self, upload: NewUpload, request: &RequestOf<'_>) -> Result<Accepted>;
 
     /// A job by its id.
     async fn job(&self, job_id: JobId) -> Result<Option<JobStatus>>;
