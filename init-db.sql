@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS document_jobs (
 );
 
 CREATE INDEX IF NOT EXISTS document_jobs_by_batch ON document_jobs (batch_id);
+CREATE INDEX IF NOT EXISTS document_jobs_by_blob ON document_jobs (blob_key);
 CREATE INDEX IF NOT EXISTS document_jobs_active ON document_jobs (created_at)
     WHERE stage NOT IN ('complete', 'failed', 'cancelled');
 

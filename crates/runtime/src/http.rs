@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderValue, StatusCode, header::HeaderName},
+    http::{HeaderMap, HeaderValue, StatusCode, header::HeaderName},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -53,17 +53,25 @@ pub fn serve(
     async move { axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await }
 }
 
+/// The context that a request's headers give it.
+fn context_of(headers: &HeaderMap) -> RequestContext {
+    let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    RequestContext {
+        correlation_id: header(REQUEST_ID)
+            .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
+            .map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned),
+        trace: header(TRACEPARENT)
+            .and_then(TraceContext::parse)
+            .map_or_else(TraceContext::root, |parent| parent.child()),
+    }
+}
+
 /// Gives the request its context, and logs its end.
 async fn with_context(mut request: Request, next: Next) -> Response {
-    let header = |name: HeaderName| request.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-    let correlation_id = header(REQUEST_ID)
-        .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
-        .map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned);
-    let trace = header(TRACEPARENT)
-        .and_then(TraceContext::parse)
-        .map_or_else(TraceContext::root, |parent| parent.child());
+    let context = context_of(request.headers());
+    let RequestContext { correlation_id, trace } = context.clone();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    request.extensions_mut().insert(RequestContext { correlation_id: correlation_id.clone(), trace });
+    request.extensions_mut().insert(context);
 
     let span = tracing::info_span!("request", correlation_id, trace_id = trace.trace_id());
     let begun = Instant::now();

@@ -110,6 +110,19 @@ impl Intake for Ledger {
             .map_err(fault)?;
         Ok((lineage, rows.iter().map(chunk_row).collect::<Result<_>>()?))
     }
+
+    async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT key FROM unnest($1::text[]) AS key
+                  WHERE NOT EXISTS (SELECT FROM document_jobs j WHERE j.blob_key = key)",
+            )
+            .await
+            .map_err(fault)?;
+        let rows = client.query(&statement, &[&keys]).await.map_err(fault)?;
+        Ok(rows.iter().map(|row| row.get("key")).collect())
+    }
 }
 
 impl Ledger {

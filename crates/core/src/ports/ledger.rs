@@ -165,6 +165,9 @@ pub trait Intake: Probe {
         from: u32,
         limit: u32,
     ) -> Result<(Lineage, Vec<ChunkRow>)>;
+
+    /// Those of the blob keys that no version names: left by uploads that were never accepted.
+    async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>>;
 }
 
 /// Records that wait in the database for their way to the log.
