@@ -19,6 +19,19 @@ pub struct Origin {
     pub trace: TraceContext,
 }
 
+impl Origin {
+    /// What a record that was caused by another one carries on: the other's
+    /// correlation id and trace, or new ones where it has none.
+    pub fn following<'a>(header_of: impl Fn(&str) -> Option<&'a str>) -> Self {
+        Self {
+            correlation_id: header_of(header::CORRELATION).unwrap_or("unknown").to_owned(),
+            trace: header_of(header::TRACEPARENT)
+                .and_then(TraceContext::parse)
+                .map_or_else(TraceContext::root, |parent| parent.child()),
+        }
+    }
+}
+
 fn record<M: Message + Name>(
     topic: &str,
     key: String,

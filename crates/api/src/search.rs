@@ -65,7 +65,7 @@ pub struct SearchRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection: Option<OneOrMany>,
     /// Only documents whose metadata has these values; an array means any of them.
-    /// `document_id`, `external_id` and `filename` may be named too.
+    /// `document_id` and `external_id` may be named too.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub filter: serde_json::Map<String, serde_json::Value>,

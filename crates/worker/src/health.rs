@@ -1,7 +1,11 @@
 //! What a worker is doing, for `/readyz`.
 
 use crate::metrics;
-use ragstream_core::fault::{Fault, Result};
+use async_trait::async_trait;
+use ragstream_core::{
+    fault::{Fault, Result},
+    ports::Probe,
+};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -124,6 +128,11 @@ impl HealthHandle {
         }
     }
 
+    /// The same as a line of `/readyz` and `/health`, under a component's name.
+    pub fn as_probe(&self, component: &'static str) -> Arc<dyn Probe> {
+        Arc::new(Probed { component, handle: self.clone() })
+    }
+
     pub(crate) fn running(&self) {
         self.lock().life = Life::Running;
     }
@@ -168,5 +177,22 @@ impl HealthHandle {
             tracing::info!(consumer = %self.name, %component, "nothing is left to wait for");
             metrics::UNAVAILABLE.with_label_values(&[&self.name]).set(i64::from(!state.outages.is_empty()));
         }
+    }
+}
+
+/// A worker as a component of its role.
+struct Probed {
+    component: &'static str,
+    handle: HealthHandle,
+}
+
+#[async_trait]
+impl Probe for Probed {
+    fn component(&self) -> &'static str {
+        self.component
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.handle.check()
     }
 }

@@ -26,6 +26,20 @@ macro_rules! fenced {
 
 #[async_trait]
 impl IngestionLedger for Ledger {
+    async fn is_wanted(&self, document_id: DocumentId, version: Version) -> Result<bool> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT FROM document_jobs j JOIN documents d USING (document_id, version)
+                  WHERE j.document_id = $1 AND j.version = $2 AND d.state = 'live'
+                    AND j.stage NOT IN ('indexing', 'complete', 'failed', 'paused', 'cancelled')",
+            )
+            .await
+            .map_err(fault)?;
+        let row = client.query_opt(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;
+        Ok(row.is_some())
+    }
+
     async fn begin_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>> {
         let client = self.client().await?;
         let statement = client

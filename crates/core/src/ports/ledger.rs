@@ -206,6 +206,9 @@ pub struct Lineage {
 /// superseded, cancelled or deleted it changes nothing and says so by `None`/`false`.
 #[async_trait]
 pub trait IngestionLedger: Send + Sync {
+    /// Whether there is anything (left) to do for this version.
+    async fn is_wanted(&self, document_id: DocumentId, version: Version) -> Result<bool>;
+
     /// Puts an attempt on record. `None`: there is nothing to do (any more).
     async fn begin_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>>;
 
