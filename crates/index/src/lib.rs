@@ -1,1 +1,50 @@
-//! Part of Ragstream; see ARCHITECTURE.md.
+//! The searchable view of the `chunk-embeddings` topic: vectors, keywords,
+//! filters, reciprocal rank fusion, version visibility and snapshots.
+//!
+//! ```text
+//! events ──apply──▶ copy of the view ──publish──▶ view ◀── search, snapshot
+//!                                                  │
+//!                                       builder thread ──▶ graph
+//! ```
+//!
+//! What holds:
+//! - The contents are a function of the log; see [`Index::apply`].
+//! - A search works on one immutable view of one moment: of a document it
+//!   sees the old version or the new one, in both legs. It waits for nothing.
+//! - Rows are numbered once and never reused while a process lives, so that a
+//!   view, a graph and a keyword segment of different moments fit together.
+//! - A filter never makes a search return fewer hits than there are.
+//! - Nothing an event or a request holds makes it panic.
+
+mod block;
+mod builder;
+mod checksum;
+mod config;
+mod documents;
+mod error;
+mod filter;
+mod fusion;
+mod index;
+mod keyword;
+mod metrics;
+mod record;
+mod request;
+mod rows;
+mod shared;
+mod snapshot;
+mod top;
+mod transition;
+mod vector;
+mod view;
+mod writer;
+
+pub use checksum::checksum;
+pub use config::{DEFAULT_EXACT_BELOW, HnswParams, IndexConfig};
+pub use error::IndexError;
+pub use filter::Filter;
+pub use index::Index;
+pub use record::ChunkRecord;
+pub use request::{
+    Applied, DocumentState, GraphStats, Hit, Incomplete, IndexStats, LegScore, Legs, MAX_TOP_K, Positioned,
+    Rejected, SearchHits, SearchRequest, SnapshotInfo, Timings, VectorPath,
+};

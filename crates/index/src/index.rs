@@ -1,0 +1,294 @@
+//! The index as its callers see it.
+
+use crate::{
+    builder,
+    config::IndexConfig,
+    error::IndexError,
+    fusion::fuse,
+    keyword::{self, index::Vocabulary, terms::Side},
+    metrics::METRICS,
+    request::*,
+    shared::Shared,
+    snapshot,
+    vector::{self, dot::Dot, search::Walk, unit::unit},
+    view::View,
+    writer::Writer,
+};
+use ragstream_core::id::{ChunkId, DocumentId, Version};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tracing::{info, warn};
+
+/// Candidates that each leg gives to the fusion, at least: beyond about so
+/// many ranks, a share of `1 / (60 + rank)` no longer moves a hit into a top ten.
+const LEG_DEPTH: usize = 64;
+
+/// Candidates for each hit wanted, where many are wanted.
+const LEG_DEPTH_FACTOR: usize = 2;
+
+/// The searchable view of the `chunk-embeddings` topic.
+///
+/// All methods take `&self` and may be called from any thread; `apply` calls
+/// wait for each other, searches wait for nothing. All of them compute: call
+/// them from a thread that may block.
+pub struct Index {
+    config: IndexConfig,
+    dot: Dot,
+    vocabulary: Vocabulary,
+    shared: Arc<Shared>,
+    writer: Mutex<Writer>,
+    snapshots: Mutex<()>,
+    builder: Option<JoinHandle<()>>,
+}
+
+impl Index {
+    /// An empty index: replay the log from its beginning.
+    pub fn new(config: IndexConfig) -> Result<Self, IndexError> {
+        Self::from_view(config, |_| Ok(HashMap::new()))
+    }
+
+    /// The newest snapshot of `dir`; go on with the log at [`positions`](Self::positions).
+    ///
+    /// `None`: there is no snapshot. [`IndexError::Damaged`] and
+    /// [`IndexError::Unfit`]: replay the log from its beginning instead, or
+    /// remove the folder that the error names and call again for the snapshot before.
+    pub fn restore(config: IndexConfig, dir: &Path) -> Result<Option<Self>, IndexError> {
+        let Some(newest) = snapshot::newest(dir)? else { return Ok(None) };
+        let began = Instant::now();
+        let index = Self::from_view(config.clone(), |view| snapshot::read(&newest, &config, view))?;
+        let chunks = index.shared.view().live.len();
+        info!(chunks, seconds = began.elapsed().as_secs_f64(), "index restored from its snapshot");
+        Ok(Some(index))
+    }
+
+    fn from_view(
+        config: IndexConfig,
+        fill: impl FnOnce(&mut View) -> Result<HashMap<ChunkId, u32>, IndexError>,
+    ) -> Result<Self, IndexError> {
+        config.check()?;
+        let dot = Dot::detect();
+        let (mut keywords, vocabulary) = keyword::index::open(&config)?;
+        let searcher = keywords.searcher()?;
+        let mut view = View::empty(config.dimension, config.rebuild_dead_share, searcher);
+        let chunks = fill(&mut view)?;
+        for row in view.live.iter() {
+            if let Some(record) = view.record(row) {
+                keywords.add(row, record)?;
+            }
+        }
+        view.searcher = keywords.searcher()?;
+        let shared = Arc::new(Shared::new(view));
+        let builder = builder::start(shared.clone(), config.clone(), dot).map_err(IndexError::Thread)?;
+        let index = Self {
+            config,
+            dot,
+            vocabulary,
+            shared,
+            writer: Mutex::new(Writer { chunks, keywords, broken: false }),
+            snapshots: Mutex::default(),
+            builder: Some(builder),
+        };
+        index.report_sizes();
+        Ok(index)
+    }
+
+    /// Applies events in the order of the log; searches see all of them in one step.
+    ///
+    /// Events of a partition below its position are not applied again, only
+    /// reported again. `Err`: nothing became visible, positions stay, and the
+    /// index takes no more events: restore it or replay the log.
+    pub fn apply(&self, events: Vec<Positioned>) -> Result<Applied, IndexError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let applied = writer.apply(&self.shared, &self.config, events)?;
+        self.report_sizes();
+        Ok(applied)
+    }
+
+    /// Next offset to read for each partition of which anything was applied.
+    pub fn positions(&self) -> BTreeMap<i32, i64> {
+        self.shared.view().positions.clone()
+    }
+
+    /// The version of `document` that searches see.
+    pub fn visible_version(&self, document: DocumentId) -> Option<Version> {
+        self.shared.view().documents.get(document).and_then(|entry| entry.shown)
+    }
+
+    /// What is held of `document`; empty where nothing is.
+    pub fn document(&self, document: DocumentId) -> DocumentState {
+        let view = self.shared.view();
+        let Some(entry) = view.documents.get(document) else { return DocumentState::default() };
+        let rows = entry.shown().map_or(&[][..], |held| &held.rows);
+        DocumentState {
+            visible: entry.shown,
+            visible_chunks: rows.iter().filter(|row| view.visible.contains(**row)).count(),
+            held: entry.held.iter().map(|(version, held)| (*version, held.rows.len())).collect(),
+            markers: entry.markers.clone(),
+        }
+    }
+
+    /// All visible chunk ids of the documents that exist, to compare with the log and the database.
+    pub fn visible_chunks(&self) -> Vec<(DocumentId, ChunkId)> {
+        let view = self.shared.view();
+        let records = view.visible.iter().filter_map(|row| view.record(row));
+        records.map(|record| (record.document.document_id, record.chunk.id)).collect()
+    }
+
+    /// Finds chunks. `Err` of [`IndexError::Request`]: the vector can't be
+    /// used, or is missing where only vectors are searched.
+    pub fn search(&self, request: &SearchRequest) -> Result<SearchHits, IndexError> {
+        let question = match (&request.vector, request.mode) {
+            (_, Legs::Keyword) | (None, Legs::Hybrid) => None,
+            (None, Legs::Vector) => return Err(IndexError::Request("a vector search needs a vector".into())),
+            (Some(vector), _) => {
+                let vector = unit(vector.clone(), self.config.dimension);
+                Some(vector.map_err(IndexError::Request)?)
+            }
+        };
+        let top_k = request.top_k.min(MAX_TOP_K);
+        let depth = if top_k == 0 { 0 } else { LEG_DEPTH.max(top_k * LEG_DEPTH_FACTOR) };
+        let mut timings = Timings::default();
+
+        let began = Instant::now();
+        let moment = self.shared.moment();
+        let view = &*moment.view;
+        let allowed = view.select(&request.filter);
+        let walk = moment.graph.as_ref().map(|(graph, watermark)| Walk { graph, watermark: *watermark });
+        let vectors = question.map(|question| {
+            vector::search::search(view, walk, &self.config, self.dot, &question, &allowed, depth)
+        });
+        timings.vector = began.elapsed();
+
+        let began = Instant::now();
+        let keywords = match request.mode {
+            Legs::Vector => Vec::new(),
+            Legs::Hybrid | Legs::Keyword => {
+                keyword::search::search(view, &self.vocabulary, &request.text, &allowed, depth)?
+            }
+        };
+        timings.keyword = began.elapsed();
+
+        let began = Instant::now();
+        let (vectors, vector_path) = match vectors {
+            Some((vectors, path)) => (vectors, Some(path)),
+            None => (Vec::new(), None),
+        };
+        let hits = fuse(view, &vectors, &keywords, top_k);
+        timings.fusion = began.elapsed();
+
+        let observe = |leg: &str, time: Duration| {
+            METRICS.search_seconds.with_label_values(&[leg]).observe(time.as_secs_f64());
+        };
+        if vector_path.is_some() {
+            observe("vector", timings.vector);
+        }
+        if request.mode != Legs::Vector {
+            observe("keyword", timings.keyword);
+        }
+        observe("fusion", timings.fusion);
+        Ok(SearchHits {
+            hits,
+            timings,
+            candidates: allowed.len(),
+            vector_path,
+            positions: view.positions.clone(),
+        })
+    }
+
+    /// The vector of a visible chunk, of length 1, for instance to tell how
+    /// much two hits say the same.
+    pub fn vector_of(&self, hit: &Hit) -> Option<Vec<f32>> {
+        let view = self.shared.view();
+        let entry = view.documents.get(hit.record.document.document_id)?;
+        let rows = &entry.held.get(&hit.record.document.version)?.rows;
+        let row = rows.iter().find(|row| view.record(**row).is_some_and(|r| r.chunk.id == hit.chunk_id))?;
+        view.vector(*row).map(<[f32]>::to_vec)
+    }
+
+    /// The distinct terms of a question, stop words left out where anything
+    /// else is left, each with its inverse document frequency; rarest first.
+    ///
+    /// Where the keyword index can't tell, which it logs, all weigh 1.
+    pub fn term_weights(&self, text: &str) -> Vec<(String, f32)> {
+        let view = self.shared.view();
+        let terms = self.vocabulary.question(text);
+        self.vocabulary.weights(&view.searcher, &terms).unwrap_or_else(|error| {
+            warn!(%error, "term frequencies can't be read");
+            terms.into_iter().map(|term| (term, 1.0)).collect()
+        })
+    }
+
+    /// The terms of a text as it is indexed: it says what `text` is about
+    /// exactly if it has a term of [`term_weights`](Self::term_weights).
+    pub fn analyze(&self, text: &str) -> Vec<String> {
+        self.vocabulary.terms.of(text, Side::Document)
+    }
+
+    /// Writes all that is held, staged chunks too, into a new folder of `dir`,
+    /// which is made if missing and belongs to one index alone. Whole or not
+    /// at all, durable on return; the one before is kept, older ones are
+    /// removed. Searches and `apply` go on meanwhile.
+    pub fn snapshot(&self, dir: &Path) -> Result<SnapshotInfo, IndexError> {
+        let _one_at_a_time = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let timer = METRICS.snapshot_seconds.start_timer();
+        let info = snapshot::write(&self.shared.view(), &self.config, dir)?;
+        timer.observe_duration();
+        Ok(info)
+    }
+
+    /// Sizes.
+    pub fn stats(&self) -> IndexStats {
+        let moment = self.shared.moment();
+        let view = &moment.view;
+        let graph = moment.graph.map(|(graph, watermark)| {
+            let (nodes, rows, lost) = graph.sizes();
+            GraphStats { nodes, rows, lost, tail: view.live.len() - view.live.len_below(watermark) }
+        });
+        IndexStats {
+            visible: view.visible.len(),
+            staged: view.live.len() - view.visible.len(),
+            dead: view.dead(),
+            documents: view.shown_documents,
+            graph,
+            vector_bytes: view.vector_bytes(),
+            keyword_documents: view.searcher.num_docs(),
+            keyword_segments: view.searcher.segment_readers().len(),
+            checksum: view.checksum,
+        }
+    }
+
+    /// Waits until the graph has caught up with what was applied, at most
+    /// `patience`; whether it has. For tests and measurements: searches need no waiting.
+    pub fn settle(&self, patience: Duration) -> bool {
+        self.shared.wait_until_idle(patience)
+    }
+
+    fn report_sizes(&self) {
+        let view = self.shared.view();
+        METRICS.visible.set(view.visible.len() as i64);
+        METRICS.staged.set((view.live.len() - view.visible.len()) as i64);
+        METRICS.dead.set(view.dead() as i64);
+        METRICS.documents.set(view.shown_documents as i64);
+    }
+}
+
+impl Drop for Index {
+    /// Ends the builder thread, which takes at most as long as one batch of insertions.
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(builder) = self.builder.take() {
+            let _ = builder.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").field("instructions", &self.dot.name()).field("stats", &self.stats()).finish()
+    }
+}

@@ -1,0 +1,92 @@
+//! The vector leg of a search: which way is the cheaper one, and never fewer
+//! hits than there are.
+
+use super::{dot::Dot, graph::Graph, scan::scan};
+use crate::{
+    config::IndexConfig,
+    request::VectorPath,
+    rows::RowSet,
+    top::{Scored, Top},
+    view::View,
+};
+
+/// Nodes asked of the graph, for each that is expected to pass the filter, at the first try.
+const OVERFETCH: f64 = 1.5;
+
+/// How much wider each further try is.
+const WIDENING: usize = 4;
+
+/// The graph as a search found it, before it took its view.
+pub(crate) struct Walk<'g> {
+    pub(crate) graph: &'g Graph,
+    /// Rows from here on are not (all) in the graph.
+    pub(crate) watermark: u32,
+}
+
+/// The best `limit` of the rows in `allowed`.
+///
+/// Up to `exact_below` rows are all compared. Beyond that the graph is asked
+/// for more nodes than needed, and what the filter leaves of them counts;
+/// where that is too little, for more still, until looking at every row is
+/// cheaper.
+pub(crate) fn search(
+    view: &View,
+    walk: Option<Walk>,
+    config: &IndexConfig,
+    dot: Dot,
+    question: &[f32],
+    allowed: &RowSet,
+    limit: usize,
+) -> (Vec<Scored>, VectorPath) {
+    let walked = match walk {
+        Some(walk) if allowed.len() > config.exact_below => {
+            approximate(view, walk, config, dot, question, allowed, limit)
+        }
+        _ => None,
+    };
+    if let Some(top) = walked {
+        return (top.into_sorted(), VectorPath::Graph);
+    }
+    let mut top = Top::new(view, limit);
+    scan(view, allowed, 0, question, dot, &mut top);
+    (top.into_sorted(), VectorPath::Exact)
+}
+
+fn approximate<'v>(
+    view: &'v View,
+    walk: Walk,
+    config: &IndexConfig,
+    dot: Dot,
+    question: &[f32],
+    allowed: &RowSet,
+    limit: usize,
+) -> Option<Top<'v>> {
+    // By the definition of `exact_below`, a walk of `ef_search` nodes costs as
+    // much as a scan of so many rows; the cost of both is about linear.
+    let rows_a_node = (config.exact_below / config.hnsw.ef_search).max(1);
+    let mut budget = allowed.len();
+    let (_, graph_rows, _) = walk.graph.sizes();
+    let share = allowed.len_below(walk.watermark) as f64 / graph_rows.max(1) as f64;
+    let expected =
+        (limit as f64 * OVERFETCH / share.max(f64::MIN_POSITIVE)).min(f64::from(u32::MAX)) as usize;
+    let mut fetch = expected.max(config.hnsw.ef_search);
+    loop {
+        budget = budget.checked_sub(fetch.saturating_mul(rows_a_node))?;
+        let near = walk.graph.near(question, fetch).ok()?;
+        let passes = |row: &u32| *row < walk.watermark && allowed.contains(*row);
+        if near.rows.iter().filter(|row| passes(row)).count() >= limit {
+            let mut top = Top::new(view, limit);
+            for row in near.rows.into_iter().chain(near.lost).filter(passes) {
+                if let Some(vector) = view.vector(row) {
+                    top.offer(row, dot.of(question, vector));
+                }
+            }
+            scan(view, allowed, walk.watermark, question, dot, &mut top);
+            return Some(top);
+        }
+        if near.nodes < fetch {
+            return None;
+        }
+        fetch = fetch.saturating_mul(WIDENING);
+    }
+}

@@ -1,0 +1,203 @@
+//! The whole state of the index at one moment.
+//!
+//! A view never changes once it is published: `apply` copies the current one
+//! (cheaply: blocks, document shards and collections are shared and copied on
+//! write), changes the copy and publishes it in one step. A search works on
+//! one view from beginning to end.
+
+use crate::{
+    block::Block,
+    checksum,
+    documents::Documents,
+    filter::Filter,
+    record::ChunkRecord,
+    rows::{BLOCK_ROWS, RowSet, count},
+};
+use ragstream_core::id::DocumentId;
+use roaring::RoaringBitmap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+use tantivy::Searcher;
+
+/// Rows, what is known of them, and the keyword index over them.
+#[derive(Clone)]
+pub(crate) struct View {
+    dimension: usize,
+    dead_share: f32,
+    blocks: Vec<Option<Arc<Block>>>,
+    next_row: u32,
+    /// Rows that the blocks hold, dead ones too.
+    stored: usize,
+    /// Staged and visible rows.
+    pub(crate) live: RowSet,
+    /// Rows that searches see.
+    pub(crate) visible: RowSet,
+    /// Visible rows of each collection.
+    collections: HashMap<Arc<str>, Arc<RoaringBitmap>>,
+    /// Documents by id.
+    pub(crate) documents: Documents,
+    /// Documents that searches see.
+    pub(crate) shown_documents: usize,
+    /// Next offset to read for each partition.
+    pub(crate) positions: BTreeMap<i32, i64>,
+    /// Over the visible chunk ids.
+    pub(crate) checksum: u64,
+    /// Sees the keywords of all live rows, and maybe of dead ones.
+    pub(crate) searcher: Searcher,
+}
+
+impl View {
+    pub(crate) fn empty(dimension: usize, dead_share: f32, searcher: Searcher) -> Self {
+        Self {
+            dimension,
+            dead_share,
+            blocks: Vec::new(),
+            next_row: 0,
+            stored: 0,
+            live: RowSet::default(),
+            visible: RowSet::default(),
+            collections: HashMap::new(),
+            documents: Documents::default(),
+            shown_documents: 0,
+            positions: BTreeMap::new(),
+            checksum: 0,
+            searcher,
+        }
+    }
+
+    /// One more than the highest row number there is.
+    pub(crate) fn next_row(&self) -> u32 {
+        self.next_row
+    }
+
+    /// Rows that take memory and are neither visible nor staged.
+    pub(crate) fn dead(&self) -> usize {
+        self.stored - self.live.len()
+    }
+
+    pub(crate) fn vector_bytes(&self) -> usize {
+        self.blocks.iter().flatten().map(|block| block.vector_bytes()).sum()
+    }
+
+    /// Blocks in the order of their rows; `None` where all rows are dead.
+    pub(crate) fn blocks(&self) -> &[Option<Arc<Block>>] {
+        &self.blocks
+    }
+
+    fn place(&self, row: u32) -> Option<(&Block, usize)> {
+        let block = self.blocks.get(row as usize / BLOCK_ROWS)?.as_deref()?;
+        Some((block, block.slot(row as usize % BLOCK_ROWS)?))
+    }
+
+    /// The record of a live row.
+    pub(crate) fn record(&self, row: u32) -> Option<&Arc<ChunkRecord>> {
+        self.place(row).map(|(block, slot)| block.record(slot))
+    }
+
+    /// The vector of a live row.
+    pub(crate) fn vector(&self, row: u32) -> Option<&[f32]> {
+        self.place(row).map(|(block, slot)| block.vector(slot))
+    }
+
+    /// Adds a row, staged. `None` once all row numbers are used up.
+    pub(crate) fn append(&mut self, record: Arc<ChunkRecord>, vector: &[f32]) -> Option<u32> {
+        let row = self.next_row;
+        self.next_row = row.checked_add(1)?;
+        let number = row as usize / BLOCK_ROWS;
+        if self.blocks.len() <= number {
+            self.blocks.resize(number + 1, None);
+        }
+        let block = self.blocks[number].get_or_insert_with(|| Arc::new(Block::new(self.dimension)));
+        Arc::make_mut(block).push(row as usize % BLOCK_ROWS, record, vector);
+        self.live.insert(row);
+        self.stored += 1;
+        Some(row)
+    }
+
+    /// Lets searches see rows of `collection`.
+    pub(crate) fn show(&mut self, collection: &str, rows: &[u32]) {
+        for &row in rows {
+            if self.live.contains(row) && self.visible.insert(row) {
+                self.add_to_checksum(row, u64::wrapping_add);
+            }
+        }
+        if !self.collections.contains_key(collection) {
+            self.collections.insert(collection.into(), Arc::default());
+        }
+        if let Some(bitmap) = self.collections.get_mut(collection) {
+            Arc::make_mut(bitmap).extend(rows.iter().copied());
+        }
+    }
+
+    /// Hides rows of `collection` from searches; they stay held.
+    pub(crate) fn hide(&mut self, collection: &str, rows: &[u32]) {
+        for &row in rows {
+            if self.visible.remove(row) {
+                self.add_to_checksum(row, u64::wrapping_sub);
+            }
+        }
+        let Some(bitmap) = self.collections.get_mut(collection) else { return };
+        let bitmap = Arc::make_mut(bitmap);
+        for &row in rows {
+            bitmap.remove(row);
+        }
+        if bitmap.is_empty() {
+            self.collections.remove(collection);
+        }
+    }
+
+    fn add_to_checksum(&mut self, row: u32, add: fn(u64, u64) -> u64) {
+        if let Some(record) = self.record(row) {
+            self.checksum = add(self.checksum, checksum::share(record.chunk.id));
+        }
+    }
+
+    /// Lets go of hidden rows for ever, and of their memory once enough of a block is dead.
+    pub(crate) fn retire(&mut self, rows: &[u32]) {
+        for &row in rows {
+            debug_assert!(!self.visible.contains(row), "only hidden rows are retired");
+            self.live.remove(row);
+        }
+        let mut touched: Vec<usize> = rows.iter().map(|row| *row as usize / BLOCK_ROWS).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        for number in touched {
+            let Some(Some(block)) = self.blocks.get(number) else { continue };
+            let live = self.live.mask(number);
+            let (before, after) = (block.len(), count(&live));
+            if (before - after) as f32 > self.dead_share * before as f32 {
+                self.blocks[number] = block.without_dead(&live).map(Arc::new);
+                self.stored -= before - after;
+            }
+        }
+    }
+
+    /// The visible rows that pass `filter`.
+    pub(crate) fn select(&self, filter: &Filter) -> Cow<'_, RowSet> {
+        if filter.is_empty() {
+            return Cow::Borrowed(&self.visible);
+        }
+        if filter.names_collections_only() {
+            let rows = filter.collections.iter().filter_map(|name| self.collections.get(name.as_str()));
+            return Cow::Owned(rows.flat_map(|bitmap| bitmap.iter()).collect());
+        }
+        let mut selected = RowSet::default();
+        let mut consider = |id: DocumentId| {
+            let shown = self.documents.get(id).and_then(|entry| entry.shown());
+            if let Some(held) = shown.filter(|held| filter.matches(&held.reference)) {
+                for &row in held.rows.iter().filter(|row| self.visible.contains(**row)) {
+                    selected.insert(row);
+                }
+            }
+        };
+        if filter.document_ids.is_empty() {
+            self.documents.iter().for_each(|(id, _)| consider(*id));
+        } else {
+            filter.document_ids.iter().for_each(|id| consider(*id));
+        }
+        Cow::Owned(selected)
+    }
+}
