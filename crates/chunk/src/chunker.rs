@@ -97,7 +97,21 @@ impl Chunker {
     /// Appends a span if the tokenizer confirms that it fits, else its halves.
     /// It does for all but texts in which a word has other tokens beside its
     /// neighbours than by itself.
-    fn append(&self, text: &str, span: Range<usize>, spans: &mut Vec<(Range<usize>, usize)>) -> Result<()> {
+    fn append(
+        &self,
+        text: &str,
+        mut span: Range<usize>,
+        spans: &mut Vec<(Range<usize>, usize)>,
+    ) -> Result<()> {
+        if let Some((last, _)) = spans.last() {
+            // Overlap with a chunk that was halved: what it holds is not said again.
+            if span.end <= last.end {
+                return Ok(());
+            }
+            if span.start <= last.start {
+                span = without_leading_blanks(text, last.end..span.end);
+            }
+        }
         let piece = &text[span.clone()];
         if piece.trim().is_empty() {
             return Ok(());
@@ -116,7 +130,10 @@ impl Chunker {
         let blank = piece[half..].find(char::is_whitespace).map(|at| half + at);
         let middle = span.start + blank.unwrap_or(half);
         self.append(text, span.start..middle, spans)?;
-        let blanks = text[middle..span.end].len() - text[middle..span.end].trim_start().len();
-        self.append(text, middle + blanks..span.end, spans)
+        self.append(text, without_leading_blanks(text, middle..span.end), spans)
     }
+}
+
+fn without_leading_blanks(text: &str, span: Range<usize>) -> Range<usize> {
+    span.end - text[span.clone()].trim_start().len()..span.end
 }
