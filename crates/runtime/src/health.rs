@@ -15,7 +15,14 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The components of a role.
 #[derive(Clone, Default)]
 pub struct Health {
-    probes: Vec<Arc<dyn Probe>>,
+    probes: Vec<(Arc<dyn Probe>, Need)>,
+}
+
+/// Whether a role is ready without a component.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Required,
+    Optional,
 }
 
 /// Whether a component works.
@@ -45,37 +52,51 @@ pub struct ComponentHealth {
 /// The body of `/health` and `/readyz`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Up where every component is.
+    /// Up where every component is that the role needs.
     pub status: Status,
     /// Each of them.
     pub components: Vec<ComponentHealth>,
 }
 
 impl Health {
-    /// Adds a component.
+    /// Adds a component that the role is not ready without.
     pub fn with(mut self, probe: Arc<dyn Probe>) -> Self {
-        self.probes.push(probe);
+        self.probes.push((probe, Need::Required));
+        self
+    }
+
+    /// Adds a component that is reported, but that the role can do without for a while.
+    pub fn with_optional(mut self, probe: Arc<dyn Probe>) -> Self {
+        self.probes.push((probe, Need::Optional));
+        self
+    }
+
+    /// Adds all components of another.
+    pub fn and(mut self, other: Self) -> Self {
+        self.probes.extend(other.probes);
         self
     }
 
     /// Asks all components at once.
     pub async fn report(&self) -> Report {
-        let components = join_all(self.probes.iter().map(|probe| async {
+        let components = join_all(self.probes.iter().map(|(probe, need)| async move {
             let begun = Instant::now();
             let detail = match tokio::time::timeout(PROBE_TIMEOUT, probe.probe()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(fault)) => Some(fault.to_string()),
                 Err(_) => Some(format!("no answer within {PROBE_TIMEOUT:?}")),
             };
-            ComponentHealth {
+            let health = ComponentHealth {
                 component: probe.component(),
                 status: if detail.is_none() { Status::Up } else { Status::Down },
                 latency_ms: begun.elapsed().as_secs_f64() * 1e3,
                 detail,
-            }
+            };
+            (health, *need)
         }))
         .await;
-        let up = components.iter().all(|c| c.status == Status::Up);
+        let up = components.iter().all(|(c, need)| c.status == Status::Up || *need == Need::Optional);
+        let components = components.into_iter().map(|(health, _)| health).collect();
         Report { status: if up { Status::Up } else { Status::Down }, components }
     }
 }
