@@ -95,7 +95,7 @@ impl From<Fault> for Problem {
                 Self::unavailable(class, format!("{}; try again later", fault.message))
             }
             (FaultKind::Invalid, "blob_missing") => Self::not_found(fault.message),
-            (FaultKind::Invalid, "unsupported_type") => {
+            (FaultKind::Invalid, "unsupported_format") => {
                 Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, fault.class, fault.message)
             }
             (FaultKind::Invalid, class) => Self::unprocessable(class, fault.message),

@@ -10,6 +10,7 @@ use ragstream_core::{
     fault::Fault,
     ports::{BlobStore, ByteStream},
 };
+use ragstream_extract::ExtractError;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -79,7 +80,7 @@ impl Staged {
             )));
         }
         let format = ragstream_extract::detect(filename, &head)
-            .map_err(|unsupported| Refused::File(Problem::from(Fault::from(unsupported))))?;
+            .map_err(|unsupported| Refused::File(Fault::from(ExtractError::from(unsupported)).into()))?;
         let key = format!("{PREFIX}{}", Uuid::now_v7());
         let stored = Stored { blobs: blobs.clone(), key: Some(key.clone()) };
 
