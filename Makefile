@@ -1,9 +1,27 @@
-.PHONY: parts parts-minio
+.PHONY: run test test-minio parts parts-minio check
+
+# Fetch what is missing, build, start, upload the samples, ask a question, go on serving.
+run: parts
+	cargo build --release --locked -p ragstream
+	@exec target/release/ragstream standalone --data-dir .ragstream/data --demo samples
+
+# Every test, on real Kafka, PostgreSQL, the real model and S3 over a folder.
+test: parts
+	@sh deploy/test.sh
+
+# The blob store's contract and the end-to-end suite once more, on a real MinIO.
+test-minio: parts parts-minio
+	@sh deploy/test-minio.sh
+
+# Formatting, lints, and the deployment files.
+check:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 # Kafka, PostgreSQL, the embedding model and ONNX Runtime: fetched, checked, put into .ragstream/parts.
 parts:
 	@sh deploy/setup/parts.sh
 
-# A real MinIO server, built from its Go module, to run the blob store's contract against.
+# A real MinIO server, built from its Go module.
 parts-minio:
 	@sh deploy/setup/minio.sh

@@ -1,0 +1,156 @@
+//! The binary under test, as processes.
+
+use crate::{api::Api, eventually};
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+/// The binary that `cargo test` built beside this test.
+///
+/// # Panics
+/// Where there is none.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a file");
+    let binary = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps").join("ragstream");
+    assert!(binary.is_file(), "there is no {}: run `cargo build --workspace`", binary.display());
+    binary
+}
+
+/// A port that was free a moment ago.
+///
+/// # Panics
+/// Where the machine has none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// A running `ragstream`; killed when dropped.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `ragstream ARGS` with these variables; its log goes to `log`, appended.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    pub fn start(args: &[&str], env: &[(&str, String)], log: &Path) -> Self {
+        let file = File::options().create(true).append(true).open(log).expect("the log can be written");
+        let child = Command::new(binary())
+            .args(args)
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .env_remove("RUST_LOG")
+            .current_dir(repository())
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(file.try_clone().expect("a file has handles")))
+            .stderr(Stdio::from(file))
+            .spawn()
+            .expect("the binary can be started");
+        Self { child, log: log.to_owned() }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// `kill -9`, and waits for its end.
+    pub fn kill(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// What a Ctrl-C sends, and waits for a clean end.
+    ///
+    /// # Panics
+    /// Where the process ends with an error or not at all.
+    pub async fn interrupt(&mut self) {
+        let pid = i32::try_from(self.child.id()).expect("process ids fit");
+        // SAFETY: a signal to a child that has not been waited for.
+        unsafe { libc::kill(pid, libc::SIGINT) };
+        let child = &mut self.child;
+        let status = eventually("the end of the process", || {
+            let ended = child.try_wait().expect("a child can be waited for");
+            async move { ended }
+        })
+        .await;
+        assert!(status.success(), "ended with {status}; its log:\n{}", self.log());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The top of the repository, where `.ragstream/parts` is found.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the repository").to_owned()
+}
+
+/// `ragstream standalone` over a folder.
+pub struct Standalone {
+    /// The process.
+    pub process: Process,
+    /// Its API.
+    pub api: Api,
+}
+
+impl Standalone {
+    /// Starts it, and waits until it is ready.
+    pub async fn start(dir: &Path) -> Self {
+        Self::start_with(dir, &[]).await
+    }
+
+    /// The same, with more variables.
+    pub async fn start_with(dir: &Path, env: &[(&str, String)]) -> Self {
+        Self::start_at(dir, &format!("127.0.0.1:{}", free_port()), env).await
+    }
+
+    /// The same, on a given address.
+    ///
+    /// # Panics
+    /// Where it ends instead of getting ready.
+    pub async fn start_at(dir: &Path, listen: &str, env: &[(&str, String)]) -> Self {
+        let data = dir.join("data");
+        let args = ["standalone", "--data-dir", data.to_str().expect("a UTF-8 path"), "--listen", listen];
+        let process = Process::start(&args, env, &dir.join("ragstream.log"));
+        let mut this = Self { process, api: Api::new(format!("http://{listen}")) };
+        this.ready().await;
+        this
+    }
+
+    async fn ready(&mut self) {
+        let Self { process, api } = self;
+        eventually("readiness", || {
+            let ended = process.child.try_wait().expect("a child can be waited for");
+            assert!(ended.is_none(), "ended with {ended:?}; its log:\n{}", process.log());
+            let api = api.clone();
+            async move { api.is_ready().await.then_some(()) }
+        })
+        .await;
+    }
+
+    /// Where its Kafka is, by its own log.
+    ///
+    /// # Panics
+    /// Where the log does not say.
+    pub fn kafka(&self) -> String {
+        let log = self.process.log();
+        let line = log.lines().rev().find(|line| line.contains(" ready")).expect("it says when it is ready");
+        let rest = line.split("kafka=").nth(1).expect("it says where Kafka is");
+        rest.split_whitespace().next().expect("an address").trim_matches('"').to_owned()
+    }
+}
