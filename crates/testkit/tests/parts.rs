@@ -16,7 +16,12 @@ fn a_part_outlives_the_runtime_that_asked_first() {
     let ask = || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            (kafka().await.bootstrap(), postgres().await.url(), s3().await.url(), postgres().await.report().pid)
+            (
+                kafka().await.bootstrap(),
+                postgres().await.url(),
+                s3().await.url(),
+                postgres().await.report().pid,
+            )
         })
     };
     let first = ask();
