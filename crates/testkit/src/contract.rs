@@ -150,7 +150,7 @@ impl Case {
             let broken =
                 stream::once(future::ready(Err(Fault::failed("upload_broken", "the client went away"))));
             let bytes = stream_of(noise(size, 2), 65_536).chain(broken).boxed();
-            let fault = self.store.put(&key, bytes).await.err().expect("a broken stream can't be stored");
+            let fault = self.store.put(&key, bytes).await.expect_err("a broken stream can't be stored");
             assert_eq!(
                 (fault.kind, fault.class),
                 (FaultKind::Failed, "upload_broken"),

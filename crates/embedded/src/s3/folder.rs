@@ -2,8 +2,8 @@
 //!
 //! Compared with the S3 that clients expect, `s3s-fs` 0.14 does not flush what it
 //! has acknowledged to the disk, leaves an object's side files behind when the object is
-//! deleted and a dead upload's parts for ever, and fails with an internal
-//! error on keys whose side files would have too long a name. All of that is
+//! deleted and a dead upload's parts for ever, takes a missing bucket for a missing key
+//! or makes it, and fails with an internal error on keys whose side files would have too long a name. All of that is
 //! mended here. What remains: keys are paths (`a` and `a/b` can't both be objects, and
 //! `a//b` is `a/b`), which the keys of this pipeline never run into.
 
@@ -61,6 +61,13 @@ struct Folder {
 }
 
 impl Folder {
+    fn check_bucket(&self, bucket: &str) -> S3Result<()> {
+        match self.root.join(bucket).is_dir() {
+            true => Ok(()),
+            false => Err(s3_error!(NoSuchBucket)),
+        }
+    }
+
     /// Returns once the object is on the disk, under its name.
     async fn flush(&self, bucket: &str, key: &str) -> S3Result<()> {
         let bucket = self.root.join(bucket);
@@ -90,7 +97,7 @@ impl Folder {
     }
 }
 
-fn check(key: &str) -> S3Result<()> {
+fn check_key(key: &str) -> S3Result<()> {
     if key.len() > MAX_KEY {
         return Err(s3_error!(KeyTooLongError, "a key has at most {} bytes here", MAX_KEY));
     }
@@ -107,7 +114,8 @@ fn check(key: &str) -> S3Result<()> {
 #[async_trait]
 impl S3 for Folder {
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        check(&req.input.key)?;
+        self.check_bucket(&req.input.bucket)?;
+        check_key(&req.input.key)?;
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let response = self.files.put_object(req).await?;
         self.flush(&bucket, &key).await?;
@@ -115,6 +123,7 @@ impl S3 for Folder {
     }
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        self.check_bucket(&req.input.bucket)?;
         self.files.get_object(req).await
     }
 
@@ -161,7 +170,8 @@ impl S3 for Folder {
         &self,
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        check(&req.input.key)?;
+        self.check_bucket(&req.input.bucket)?;
+        check_key(&req.input.key)?;
         self.files.create_multipart_upload(req).await
     }
 
