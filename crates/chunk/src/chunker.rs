@@ -13,7 +13,7 @@ use ragstream_core::{
 use std::{ops::Range, path::Path};
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
-/// Cuts texts into chunks. CPU-bound: a few megabytes a second on one core.
+/// Cuts texts into chunks. CPU-bound: one to two megabytes a second on one core.
 pub struct Chunker {
     tokens: Tokens,
     config: ChunkerConfig,

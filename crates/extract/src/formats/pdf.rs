@@ -24,8 +24,12 @@ const KEPT_INFO: &[(&[u8], &str)] = &[
     (b"CreationDate", "created"),
 ];
 
-/// A page that can't be read is left out and counted (`unreadable_pages`), for
-/// the reader panics on much that is valid. `Corrupt` where no page can be
+/// The key of a trailer that names how the file is encrypted.
+const ENCRYPT_KEY: &[u8] = b"/Encrypt";
+
+/// A page that the reader gives up on (it panics on much that is valid) is
+/// read by a simpler one, which knows no positions on the page; if that fails
+/// too it is left out and counted (`unreadable_pages`). `Corrupt` where no page can be
 /// read, `NeedsOcr` where all can be and none has text.
 pub fn extract(bytes: &[u8], limits: &Limits) -> Result<DocumentText, ExtractError> {
     let document = guarded(|| load(bytes))??;
@@ -78,8 +82,11 @@ fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, ExtractError> {
 }
 
 fn load(bytes: &[u8]) -> Result<Document, ExtractError> {
+    // A file whose encrypted parts can't be read looks damaged to the parser.
+    let encrypted = || bytes.windows(ENCRYPT_KEY.len()).any(|window| window == ENCRYPT_KEY);
     let failed = |error: Error| match error {
         Error::Decryption(_) | Error::InvalidPassword => ExtractError::Encrypted,
+        _ if encrypted() => ExtractError::Encrypted,
         other => ExtractError::corrupt(Format::Pdf, other.to_string()),
     };
     let mut document = Document::load_mem(bytes).map_err(failed)?;
@@ -105,6 +112,14 @@ fn page_text(document: &Document, page: u32, room: u64) -> Page {
     match read {
         _ if bounded.full => Page::TooLong,
         Ok(Ok(())) => Page::Text(tidy(String::from_utf8_lossy(&bounded.bytes).into_owned())),
+        _ => simple_page_text(document, page, room),
+    }
+}
+
+fn simple_page_text(document: &Document, page: u32, room: u64) -> Page {
+    match catch_unwind(AssertUnwindSafe(|| document.extract_text(&[page]))) {
+        Ok(Ok(text)) if text.len() as u64 > room => Page::TooLong,
+        Ok(Ok(text)) => Page::Text(tidy(text)),
         _ => Page::Unreadable,
     }
 }
