@@ -97,8 +97,11 @@ fn ids(hits: &SearchHits) -> BTreeSet<ChunkId> {
     hits.hits.iter().map(|hit| hit.chunk_id).collect()
 }
 
+/// A chunk, the document it is of, and its vector.
+type Known = (u128, (ChunkId, Vec<f32>));
+
 /// 20,000 chunks in 200 documents, made once for the tests that only read.
-static LARGE: LazyLock<(Index, Vec<(u128, (ChunkId, Vec<f32>))>)> = LazyLock::new(|| {
+static LARGE: LazyLock<(Index, Vec<Known>)> = LazyLock::new(|| {
     let index = Index::new(config()).unwrap();
     let mut clusters = Clusters::new(1);
     let mut all = Vec::new();
