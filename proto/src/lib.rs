@@ -1,1 +1,19 @@
-//! Part of Ragstream; see ARCHITECTURE.md.
+//! The wire: protobuf types of `ragstream/v1/events.proto`, and the only
+//! conversions between them and the domain.
+//!
+//! [`encode`] makes the records that services append; [`decode`] reads what
+//! consumers get. Bytes that are not what they should be are
+//! [`Fault`](ragstream_core::fault::Fault)s of kind `Invalid`, class `undecodable`.
+
+mod convert;
+pub mod decode;
+pub mod encode;
+
+/// The generated types.
+pub mod v1 {
+    #![allow(missing_docs, clippy::all)]
+    include!(concat!(env!("OUT_DIR"), "/ragstream.v1.rs"));
+}
+
+/// The schema version that [`encode`] writes into the header `x-schema-version`.
+pub const SCHEMA_VERSION: &str = "1";

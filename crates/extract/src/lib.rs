@@ -1,1 +1,27 @@
-//! Part of Ragstream; see ARCHITECTURE.md.
+//! Bytes to text: what a file is, and what it says.
+//!
+//! [`detect()`] tells the format from the first bytes, [`extract()`] reads a
+//! file in this process, and [`ChildExtractor`] does so in a process of its
+//! own with limits on memory, time and output, which is how a file of unknown
+//! origin is to be read: its parser may crash, hang or eat all memory, and
+//! nothing but its own job fails.
+//!
+//! What holds: success is never empty; every failure has a stable class and
+//! says what a person can do; text has no NUL and lines end in `\n`.
+
+mod charset;
+mod child;
+mod detect;
+mod error;
+mod extract;
+mod format;
+mod formats;
+mod limits;
+
+pub use child::{ChildExtractor, child_main};
+pub use detect::{HEAD_BYTES, Unsupported, detect};
+pub use error::ExtractError;
+pub use extract::extract;
+pub use format::Format;
+pub use limits::Limits;
+pub use ragstream_core::text::{DocumentText, Markup, PageStart};

@@ -1,1 +1,54 @@
-//! Part of Ragstream; see ARCHITECTURE.md.
+//! Embedding: a pool of consumers in one group that turn chunks into vectors.
+//!
+//! [`handler`] takes micro-batches across documents; [`thread`] runs the model.
+
+mod config;
+mod handler;
+mod metrics;
+mod thread;
+
+pub use config::EmbeddingConfig;
+
+use handler::Embedding;
+use ragstream_core::ports::{Embedder, EmbeddingLedger, Publisher};
+use ragstream_runtime::tasks::Tasks;
+use ragstream_worker::{Config, DeadLetters, HealthHandle, Source, Worker};
+use std::{sync::Arc, time::Duration};
+
+/// Consumer group of the pool, and its name in metrics and dead letters.
+pub const CONSUMER: &str = "ragstream-embedding";
+
+/// What the pool is tied to.
+pub struct Ports {
+    /// `chunk-processing`, as a member of the group [`CONSUMER`].
+    pub chunks: Box<dyn Source>,
+    /// Where messages go that are given up.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// Rows.
+    pub ledger: Arc<dyn EmbeddingLedger>,
+    /// The log.
+    pub publisher: Arc<dyn Publisher>,
+    /// The model.
+    pub embedder: Arc<dyn Embedder>,
+}
+
+/// Consumes as a task of `tasks`; the handle tells how the consumer is.
+pub fn run(config: EmbeddingConfig, ports: Ports, tasks: &mut Tasks) -> std::io::Result<HealthHandle> {
+    let settings = Config {
+        batch_max: config.batch_max,
+        batch_linger: Duration::from_millis(config.batch_linger_ms),
+        concurrency: config.concurrency,
+        queue_capacity: config.batch_max * (config.concurrency + 1),
+        ..Config::named(CONSUMER)
+    };
+    let handler = Arc::new(Embedding {
+        model: ports.embedder.model().clone(),
+        thread: thread::EmbedThread::start(ports.embedder, config.nice)?,
+        ledger: ports.ledger,
+        publisher: ports.publisher,
+    });
+    let worker = Worker::new(settings, ports.chunks, handler, ports.dead_letters);
+    let health = worker.health();
+    tasks.spawn("embedding", worker.run(tasks.token()));
+    Ok(health)
+}

@@ -1,1 +1,63 @@
-//! Part of Ragstream; see ARCHITECTURE.md.
+//! The gateway: documents come in over HTTP, and everything users and programs
+//! ask goes through it.
+//!
+//! An upload's trip starts in [`upload`]: the body streams to blob storage,
+//! hashed as it goes; then document, job and outbox record are written in one
+//! transaction, and the answer is `202`. The [`relay`] appends outbox records
+//! to `doc-ingest-requests`. Searches and questions are passed on to a query
+//! node by [`routes::ask`].
+
+mod config;
+mod metrics;
+mod relay;
+mod routes;
+mod upload;
+
+pub use config::GatewayConfig;
+
+use axum::Router;
+use ragstream_core::ports::{BlobStore, Intake, Outbox, Publisher};
+use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
+use std::sync::Arc;
+use tokio::{net::TcpListener, sync::Notify};
+
+/// What the gateway is tied to.
+pub struct Ports {
+    /// Rows.
+    pub intake: Arc<dyn Intake>,
+    /// Records that wait for their way to the log.
+    pub outbox: Arc<dyn Outbox>,
+    /// Blob storage.
+    pub blobs: Arc<dyn BlobStore>,
+    /// The log.
+    pub publisher: Arc<dyn Publisher>,
+    /// What `/readyz` and `/health` ask.
+    pub health: Health,
+}
+
+/// What the routes share.
+#[derive(Clone)]
+pub(crate) struct Gateway {
+    pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) uploads: upload::Uploads,
+    pub(crate) query: routes::ask::QueryNodes,
+}
+
+/// Serves on `listener` and relays the outbox, as tasks of `tasks`.
+pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
+    let accepted = Arc::new(Notify::new());
+    let gateway = Gateway {
+        uploads: upload::Uploads::new(&config, ports.intake.clone(), ports.blobs.clone(), accepted.clone()),
+        query: routes::ask::QueryNodes::new(&config.query_urls),
+        intake: ports.intake,
+        blobs: ports.blobs,
+    };
+    tasks.spawn(
+        "upload janitor",
+        upload::run_janitor(gateway.intake.clone(), gateway.blobs.clone(), tasks.token()),
+    );
+    let router: Router = routes::router(gateway).merge(admin::routes(ports.health));
+    tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
+    tasks.spawn("outbox relay", relay::run(ports.outbox, ports.publisher, accepted, tasks.token()));
+}

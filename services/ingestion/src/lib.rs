@@ -1,1 +1,61 @@
-//! Part of Ragstream; see ARCHITECTURE.md.
+//! Ingestion: bytes to text to chunks.
+//!
+//! [`handler`] follows one document: fetch, put the attempt on record, extract in
+//! a child process, cut, write rows, append chunk events.
+
+mod config;
+mod handler;
+mod metrics;
+mod scratch;
+
+pub use config::IngestionConfig;
+
+use handler::Ingestion;
+use ragstream_chunk::Chunker;
+use ragstream_core::ports::{BlobStore, IngestionLedger, Publisher};
+use ragstream_extract::ChildExtractor;
+use ragstream_runtime::tasks::Tasks;
+use ragstream_worker::{Config, DeadLetters, HealthHandle, Source, Worker};
+use std::sync::Arc;
+
+/// Consumer group of this role, and its name in metrics and dead letters.
+pub const CONSUMER: &str = "ragstream-ingestion";
+
+/// What ingestion is tied to.
+pub struct Ports {
+    /// `doc-ingest-requests`, as a member of the group [`CONSUMER`].
+    pub requests: Box<dyn Source>,
+    /// Where messages go that are given up.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// Rows.
+    pub ledger: Arc<dyn IngestionLedger>,
+    /// Bytes in, text out.
+    pub blobs: Arc<dyn BlobStore>,
+    /// The log.
+    pub publisher: Arc<dyn Publisher>,
+    /// Starts the child processes.
+    pub extractor: ChildExtractor,
+    /// Cuts texts by the model's tokenizer.
+    pub chunker: Chunker,
+}
+
+/// Consumes as a task of `tasks`; the handle tells how the consumer is.
+pub fn run(config: IngestionConfig, ports: Ports, tasks: &mut Tasks) -> HealthHandle {
+    let settings = Config {
+        concurrency: config.concurrency,
+        queue_capacity: config.concurrency * 2,
+        ..Config::named(CONSUMER)
+    };
+    let handler = Arc::new(Ingestion {
+        ledger: ports.ledger,
+        blobs: ports.blobs,
+        publisher: ports.publisher,
+        extractor: ports.extractor,
+        chunker: Arc::new(ports.chunker),
+        work_dir: config.work_dir,
+    });
+    let worker = Worker::new(settings, ports.requests, handler, ports.dead_letters);
+    let health = worker.health();
+    tasks.spawn("ingestion", worker.run(tasks.token()));
+    health
+}

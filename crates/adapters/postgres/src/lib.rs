@@ -1,1 +1,17 @@
-//! Part of Ragstream; see ARCHITECTURE.md.
+//! Rows: documents, jobs, chunk statuses and the outbox, in PostgreSQL.
+//!
+//! [`Ledger`] implements every ledger port of [`ragstream_core::ports`]. All
+//! statements are single round trips where they can be; each write is fenced
+//! by the document's version and moves a status forward only, so that doing
+//! it twice, or late, changes nothing.
+
+mod embedding;
+mod error;
+mod index;
+mod ingestion;
+mod intake;
+mod outbox;
+mod pool;
+mod status;
+
+pub use pool::{Ledger, LedgerConfig};

@@ -37,6 +37,9 @@ pub struct NewUpload {
     pub correlation_id: String,
 }
 
+/// Makes the record that asks for the processing of a version, once its ids are known.
+pub type RequestOf<'a> = dyn Fn(&DocumentRef) -> Outgoing + Send + Sync + 'a;
+
 /// What became of an upload.
 #[derive(Clone, Debug)]
 pub struct Accepted {
@@ -143,11 +146,7 @@ pub trait Intake: Probe {
     /// Document, job and outbox row in one transaction, or the document that
     /// has these bytes already. `request` makes the outbox record once ids
     /// and version are known.
-    async fn accept(
-        &self,
-        upload: NewUpload,
-        request: &(dyn Fn(&DocumentRef) -> Outgoing + Send + Sync),
-    ) -> Result<Accepted>;
+    async fn accept(&self, upload: NewUpload, request: &RequestOf<'_>) -> Result<Accepted>;
 
     /// A job by its id.
     async fn job(&self, job_id: JobId) -> Result<Option<JobStatus>>;
@@ -166,6 +165,9 @@ pub trait Intake: Probe {
         from: u32,
         limit: u32,
     ) -> Result<(Lineage, Vec<ChunkRow>)>;
+
+    /// Those of the blob keys that no version names: left by uploads that were never accepted.
+    async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>>;
 }
 
 /// Records that wait in the database for their way to the log.
@@ -204,6 +206,9 @@ pub struct Lineage {
 /// superseded, cancelled or deleted it changes nothing and says so by `None`/`false`.
 #[async_trait]
 pub trait IngestionLedger: Send + Sync {
+    /// Whether there is anything (left) to do for this version.
+    async fn is_wanted(&self, document_id: DocumentId, version: Version) -> Result<bool>;
+
     /// Puts an attempt on record. `None`: there is nothing to do (any more).
     async fn begin_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>>;
 

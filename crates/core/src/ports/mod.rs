@@ -12,7 +12,7 @@ pub use blobs::{BlobInfo, BlobStore, ByteStream};
 pub use embedder::{Embedder, ModelInfo};
 pub use ledger::{
     Accepted, Attempt, ChunkRow, CommitPlan, DocumentFilter, EmbeddingLedger, IndexLedger, IngestionLedger,
-    Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, Wanted,
+    Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf, Wanted,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
 

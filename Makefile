@@ -1,0 +1,9 @@
+.PHONY: parts parts-minio
+
+# Kafka, PostgreSQL, the embedding model and ONNX Runtime: fetched, checked, put into .ragstream/parts.
+parts:
+	@sh deploy/setup/parts.sh
+
+# A real MinIO server, built from its Go module, to run the blob store's contract against.
+parts-minio:
+	@sh deploy/setup/minio.sh

@@ -1,0 +1,151 @@
+//! What ingestion writes: attempts, chunk rows, reasons of failures.
+
+use crate::{error::fault, pool::Ledger};
+use async_trait::async_trait;
+use ragstream_core::{
+    chunk::Chunk,
+    fault::Result,
+    id::{DocumentId, Version},
+    ports::{Attempt, IngestionLedger, JobFailure, Lineage},
+};
+
+/// A job that may be worked on: its version is the document's current one, and
+/// it has not ended. Every statement of this file names it, which is the fence.
+macro_rules! fenced {
+    ($set:literal) => {
+        concat!(
+            "UPDATE document_jobs j SET ",
+            $set,
+            ", updated_at = now() FROM documents d
+              WHERE j.document_id = $1 AND j.version = $2
+                AND d.document_id = j.document_id AND d.version = j.version AND d.state = 'live'
+                AND j.stage NOT IN ('indexing', 'complete', 'failed', 'paused', 'cancelled')"
+        )
+    };
+}
+
+#[async_trait]
+impl IngestionLedger for Ledger {
+    async fn is_wanted(&self, document_id: DocumentId, version: Version) -> Result<bool> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT FROM document_jobs j JOIN documents d USING (document_id, version)
+                  WHERE j.document_id = $1 AND j.version = $2 AND d.state = 'live'
+                    AND j.stage NOT IN ('indexing', 'complete', 'failed', 'paused', 'cancelled')",
+            )
+            .await
+            .map_err(fault)?;
+        let row = client.query_opt(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;
+        Ok(row.is_some())
+    }
+
+    async fn begin_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(concat!(
+                fenced!(
+                    "attempts = attempts + 1, started_at = coalesce(started_at, now()),
+                     stage = CASE stage WHEN 'accepted' THEN 'text_extraction' ELSE stage END"
+                ),
+                " RETURNING j.attempts"
+            ))
+            .await
+            .map_err(fault)?;
+        let row = client.query_opt(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;
+        Ok(row.map(|row| Attempt { number: row.get::<_, i32>("attempts") as u32 }))
+    }
+
+    async fn begin_chunking(&self, document_id: DocumentId, version: Version) -> Result<bool> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(fenced!(
+                "stage = CASE stage WHEN 'text_extraction' THEN 'chunking' ELSE stage END"
+            ))
+            .await
+            .map_err(fault)?;
+        let n = client.execute(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;
+        Ok(n == 1)
+    }
+
+    async fn record_chunks(
+        &self,
+        document_id: DocumentId,
+        version: Version,
+        chunks: &[Chunk],
+        lineage: &Lineage,
+    ) -> Result<bool> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(concat!(
+                "WITH job AS (",
+                fenced!(
+                    "stage = 'embedding', chunks_total = $3, extractor = $4, chunker = $5, pages = $6,
+                     text_bytes = $7"
+                ),
+                " RETURNING j.document_id, j.version),
+                 rows AS (
+                 INSERT INTO document_chunks
+                        (chunk_id, document_id, version, position, span_start, span_end, page, headings, tokens)
+                 SELECT c.chunk_id, job.document_id, job.version, c.position, c.span_start, c.span_end, c.page,
+                        ARRAY(SELECT jsonb_array_elements_text(c.headings)), c.tokens
+                   FROM job, unnest($8::uuid[], $9::int[], $10::bigint[], $11::bigint[], $12::int[],
+                                    $13::jsonb[], $14::int[])
+                          AS c (chunk_id, position, span_start, span_end, page, headings, tokens)
+                 ON CONFLICT DO NOTHING)
+                 SELECT count(*) AS live FROM job"
+            ))
+            .await
+            .map_err(fault)?;
+        let ids: Vec<_> = chunks.iter().map(|c| c.id.0).collect();
+        let positions: Vec<_> = chunks.iter().map(|c| c.position as i32).collect();
+        let starts: Vec<_> = chunks.iter().map(|c| c.span.start as i64).collect();
+        let ends: Vec<_> = chunks.iter().map(|c| c.span.end as i64).collect();
+        let pages: Vec<_> = chunks.iter().map(|c| c.page.map(|p| p as i32)).collect();
+        let headings: Vec<_> = chunks.iter().map(|c| serde_json::json!(c.headings)).collect();
+        let tokens: Vec<_> = chunks.iter().map(|c| c.tokens as i32).collect();
+        let row = client
+            .query_one(
+                &statement,
+                &[
+                    &document_id.0,
+                    &version.0,
+                    &(chunks.len() as i32),
+                    &lineage.extractor,
+                    &lineage.chunker,
+                    &lineage.pages.map(|p| p as i32),
+                    &(lineage.text_bytes as i64),
+                    &ids,
+                    &positions,
+                    &starts,
+                    &ends,
+                    &pages,
+                    &headings,
+                    &tokens,
+                ],
+            )
+            .await
+            .map_err(fault)?;
+        Ok(row.get::<_, i64>("live") == 1)
+    }
+
+    async fn fail_job(
+        &self,
+        document_id: DocumentId,
+        version: Version,
+        failure: &JobFailure,
+    ) -> Result<bool> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(fenced!(
+                "stage = 'failed', error_class = $3, error_message = $4, completed_at = now()"
+            ))
+            .await
+            .map_err(fault)?;
+        let n = client
+            .execute(&statement, &[&document_id.0, &version.0, &failure.class, &failure.message])
+            .await
+            .map_err(fault)?;
+        Ok(n == 1)
+    }
+}

@@ -1,0 +1,328 @@
+//! Uploads into rows, and documents out of them.
+
+use crate::{
+    error::{fault, is_unique_violation},
+    pool::Ledger,
+};
+use async_trait::async_trait;
+use deadpool_postgres::{GenericClient, Object};
+use ragstream_core::{
+    chunk::ChunkStatus,
+    document::{Blob, Document, DocumentRef, Metadata},
+    fault::{Fault, Result},
+    id::{BatchId, DocumentId, JobId, Version},
+    job::JobStage,
+    ports::{
+        Accepted, ChunkRow, DocumentFilter, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outgoing,
+        RequestOf,
+    },
+};
+use tokio_postgres::{Row, types::Json};
+
+/// How often an upload is tried again that loses a race for its content or
+/// external id: the second try meets the winner's committed row.
+const RACES: usize = 5;
+
+#[async_trait]
+impl Intake for Ledger {
+    async fn accept(&self, upload: NewUpload, request: &RequestOf<'_>) -> Result<Accepted> {
+        for _ in 0..RACES {
+            if let Some(accepted) = self.try_accept(&upload, request).await? {
+                return Ok(accepted);
+            }
+        }
+        Err(Fault::unavailable("database_conflict", "the same document is being uploaded many times at once"))
+    }
+
+    async fn job(&self, job_id: JobId) -> Result<Option<JobStatus>> {
+        crate::status::job(&self.client().await?, job_id).await
+    }
+
+    async fn document(&self, document_id: DocumentId) -> Result<Option<Document>> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached("SELECT * FROM documents WHERE document_id = $1 AND state = 'live'")
+            .await
+            .map_err(fault)?;
+        let row = client.query_opt(&statement, &[&document_id.0]).await.map_err(fault)?;
+        Ok(row.as_ref().map(document))
+    }
+
+    async fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+        let client = self.client().await?;
+        // Document ids are UUIDv7: their order is the order of upload.
+        let statement = client
+            .prepare_cached(
+                "SELECT * FROM documents WHERE state = 'live'
+                   AND ($1::text IS NULL OR collection = $1)
+                   AND ($2::text IS NULL OR external_id = $2)
+                   AND ($3::uuid IS NULL OR document_id < $3)
+                 ORDER BY document_id DESC LIMIT $4",
+            )
+            .await
+            .map_err(fault)?;
+        let rows = client
+            .query(
+                &statement,
+                &[
+                    &filter.collection,
+                    &filter.external_id,
+                    &filter.before.map(|d| d.0),
+                    &i64::from(filter.limit),
+                ],
+            )
+            .await
+            .map_err(fault)?;
+        Ok(rows.iter().map(document).collect())
+    }
+
+    async fn chunks(
+        &self,
+        document_id: DocumentId,
+        from: u32,
+        limit: u32,
+    ) -> Result<(Lineage, Vec<ChunkRow>)> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT j.extractor, j.chunker, j.pages, j.text_bytes FROM documents d
+                   JOIN document_jobs j ON j.job_id = d.job_id WHERE d.document_id = $1",
+            )
+            .await
+            .map_err(fault)?;
+        let row = client.query_opt(&statement, &[&document_id.0]).await.map_err(fault)?;
+        let lineage = row.map_or_else(Lineage::default, |row| Lineage {
+            extractor: row.get::<_, Option<String>>("extractor").unwrap_or_default(),
+            chunker: row.get::<_, Option<String>>("chunker").unwrap_or_default(),
+            pages: row.get::<_, Option<i32>>("pages").map(|n| n as u32),
+            text_bytes: row.get::<_, Option<i64>>("text_bytes").unwrap_or_default() as u64,
+        });
+        let statement = client
+            .prepare_cached(
+                "SELECT c.* FROM document_chunks c JOIN documents d USING (document_id, version)
+                 WHERE d.document_id = $1 AND c.position >= $2 ORDER BY c.position LIMIT $3",
+            )
+            .await
+            .map_err(fault)?;
+        let rows = client
+            .query(&statement, &[&document_id.0, &(from.min(i32::MAX as u32) as i32), &i64::from(limit)])
+            .await
+            .map_err(fault)?;
+        Ok((lineage, rows.iter().map(chunk_row).collect::<Result<_>>()?))
+    }
+
+    async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT key FROM unnest($1::text[]) AS key
+                  WHERE NOT EXISTS (SELECT FROM document_jobs j WHERE j.blob_key = key)",
+            )
+            .await
+            .map_err(fault)?;
+        let rows = client.query(&statement, &[&keys]).await.map_err(fault)?;
+        Ok(rows.iter().map(|row| row.get("key")).collect())
+    }
+}
+
+impl Ledger {
+    /// `None`: another upload of the same content or external id came in between.
+    async fn try_accept(&self, upload: &NewUpload, request: &RequestOf<'_>) -> Result<Option<Accepted>> {
+        let mut client = self.client().await?;
+        if let Some(accepted) = duplicate(&client, upload).await? {
+            return Ok(Some(accepted));
+        }
+        let transaction = client.transaction().await.map_err(fault)?;
+        let existing = match &upload.external_id {
+            Some(external_id) => {
+                let statement = transaction
+                    .prepare_cached(
+                        "SELECT document_id, version FROM documents
+                         WHERE collection = $1 AND external_id = $2 AND state = 'live' FOR UPDATE",
+                    )
+                    .await
+                    .map_err(fault)?;
+                transaction.query_opt(&statement, &[&upload.collection, external_id]).await.map_err(fault)?
+            }
+            None => None,
+        };
+        let (document_id, version) = match &existing {
+            Some(row) => (DocumentId(row.get("document_id")), Version(row.get::<_, i32>("version") + 1)),
+            None => (upload.document_id, Version(1)),
+        };
+        let document = DocumentRef {
+            document_id,
+            version,
+            job_id: upload.job_id,
+            collection: upload.collection.clone(),
+            external_id: upload.external_id.clone(),
+            filename: upload.filename.clone(),
+            content_type: upload.content_type.clone(),
+            metadata: upload.metadata.clone(),
+        };
+        let written = write(&transaction, upload, &document, existing.is_some(), request(&document)).await;
+        match written {
+            Ok(()) => match transaction.commit().await {
+                Ok(()) => Ok(Some(Accepted {
+                    document,
+                    batch_id: upload.batch_id,
+                    stage: JobStage::Accepted,
+                    duplicate: false,
+                })),
+                Err(error) => Err(fault(error)),
+            },
+            Err(error) if is_unique_violation(&error) => Ok(None),
+            Err(error) => Err(fault(error)),
+        }
+    }
+}
+
+/// The live document of the collection that has these bytes as its current version.
+async fn duplicate(client: &Object, upload: &NewUpload) -> Result<Option<Accepted>> {
+    let statement = client
+        .prepare_cached(
+            "SELECT d.*, j.stage, j.batch_id FROM documents d JOIN document_jobs j ON j.job_id = d.job_id
+             WHERE d.collection = $1 AND d.sha256 = $2 AND d.state = 'live'",
+        )
+        .await
+        .map_err(fault)?;
+    let row =
+        client.query_opt(&statement, &[&upload.collection, &upload.blob.sha256]).await.map_err(fault)?;
+    row.map(|row| {
+        Ok(Accepted {
+            document: document(&row).reference,
+            batch_id: BatchId(row.get("batch_id")),
+            stage: parse(row.get("stage"))?,
+            duplicate: true,
+        })
+    })
+    .transpose()
+}
+
+async fn write(
+    transaction: &impl GenericClient,
+    upload: &NewUpload,
+    document: &DocumentRef,
+    update: bool,
+    record: Outgoing,
+) -> Result<(), tokio_postgres::Error> {
+    let statement = transaction
+        .prepare_cached(if update {
+            "UPDATE documents SET version = $4, job_id = $5, filename = $6, content_type = $7, metadata = $8,
+                    size_bytes = $9, sha256 = $10, blob_key = $11, updated_at = now()
+              WHERE document_id = $1 AND collection = $2 AND external_id IS NOT DISTINCT FROM $3"
+        } else {
+            "INSERT INTO documents (document_id, collection, external_id, version, job_id, filename,
+                                    content_type, metadata, size_bytes, sha256, blob_key)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+        })
+        .await?;
+    transaction
+        .execute(
+            &statement,
+            &[
+                &document.document_id.0,
+                &document.collection,
+                &document.external_id,
+                &document.version.0,
+                &document.job_id.0,
+                &document.filename,
+                &document.content_type,
+                &Json(&document.metadata),
+                &(upload.blob.size as i64),
+                &upload.blob.sha256,
+                &upload.blob.key,
+            ],
+        )
+        .await?;
+    if update {
+        // What is still under way for an earlier version is superseded.
+        let statement = transaction
+            .prepare_cached(
+                "UPDATE document_jobs SET stage = 'cancelled', error_class = 'superseded',
+                        error_message = 'a newer version was uploaded', updated_at = now(), completed_at = now()
+                  WHERE document_id = $1 AND stage NOT IN ('complete', 'failed', 'cancelled')",
+            )
+            .await?;
+        transaction.execute(&statement, &[&document.document_id.0]).await?;
+    }
+    let statement = transaction
+        .prepare_cached(
+            "WITH job AS (
+                 INSERT INTO document_jobs
+                        (job_id, batch_id, document_id, version, filename, blob_key, priority, correlation_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8))
+             INSERT INTO outbox (topic, key, value, headers) VALUES ($9, $10, $11, $12)",
+        )
+        .await?;
+    transaction
+        .execute(
+            &statement,
+            &[
+                &document.job_id.0,
+                &upload.batch_id.0,
+                &document.document_id.0,
+                &document.version.0,
+                &document.filename,
+                &upload.blob.key,
+                &upload.priority,
+                &upload.correlation_id,
+                &record.topic,
+                &record.key,
+                &record.value.as_deref().unwrap_or_default(),
+                &Json(&record.headers),
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+fn document(row: &Row) -> Document {
+    Document {
+        reference: DocumentRef {
+            document_id: DocumentId(row.get("document_id")),
+            version: Version(row.get("version")),
+            job_id: JobId(row.get("job_id")),
+            collection: row.get("collection"),
+            external_id: row.get("external_id"),
+            filename: row.get("filename"),
+            content_type: row.get("content_type"),
+            metadata: row.get::<_, Json<Metadata>>("metadata").0,
+        },
+        blob: Blob {
+            key: row.get("blob_key"),
+            size: row.get::<_, i64>("size_bytes") as u64,
+            sha256: row.get("sha256"),
+        },
+        created_at: row.get("created_at"),
+        updated_at: row.get("updated_at"),
+    }
+}
+
+fn chunk_row(row: &Row) -> Result<ChunkRow> {
+    Ok(ChunkRow {
+        chunk_id: ragstream_core::id::ChunkId(row.get("chunk_id")),
+        position: row.get::<_, i32>("position") as u32,
+        status: parse::<ChunkStatus>(row.get("status"))?,
+        span: row.get::<_, i64>("span_start") as u64..row.get::<_, i64>("span_end") as u64,
+        page: row.get::<_, Option<i32>>("page").map(|n| n as u32),
+        headings: row.get("headings"),
+        tokens: row.get::<_, i32>("tokens") as u32,
+        model: row.get("model"),
+        record: row.get::<_, Option<i32>>("log_partition").zip(row.get("log_offset")),
+        failure: failure(row),
+        updated_at: row.get("updated_at"),
+    })
+}
+
+/// The reason of a failure in a row that has one.
+pub(crate) fn failure(row: &Row) -> Option<JobFailure> {
+    let class: Option<String> = row.get("error_class");
+    let message: Option<String> = row.get("error_message");
+    class.map(|class| JobFailure { class, message: message.unwrap_or_default() })
+}
+
+/// A name that the schema's CHECK allows but this release does not know.
+pub(crate) fn parse<T: std::str::FromStr<Err = String>>(name: &str) -> Result<T> {
+    name.parse().map_err(|e: String| Fault::failed("unknown_row", e))
+}

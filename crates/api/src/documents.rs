@@ -1,0 +1,413 @@
+//! Uploads, jobs, documents and their chunks.
+
+use crate::problem::Problem;
+use chrono::{DateTime, Utc};
+use ragstream_core::{
+    chunk::ChunkStatus,
+    document::Document,
+    job::JobStage,
+    ports::{ChunkRow, JobFailure, JobStatus, Lineage},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The answer to an upload. Where the request held one file, that file's fields
+/// stand at the top level too.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UploadResponse {
+    /// Names the files of this request.
+    pub batch_id: Uuid,
+    /// The file, where it was one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub file: Option<UploadedFile>,
+    /// Every file that was taken, in the order of the request.
+    pub files: Vec<UploadedFile>,
+    /// Every file that was not, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<RejectedFile>,
+}
+
+/// A file that was taken.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UploadedFile {
+    /// Its name.
+    pub filename: String,
+    /// The document it became, or is a duplicate of.
+    pub document_id: Uuid,
+    /// The job that processes it.
+    pub job_id: Uuid,
+    /// The version of the document: 1, or more where it is an update.
+    pub version: i32,
+    /// Where it was uploaded to.
+    pub collection: String,
+    /// The uploader's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The collection held these bytes already; the ids are those of the first upload.
+    pub duplicate: bool,
+    /// How far its job is.
+    pub stage: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Pass it as `min_token` of a search to be answered once this upload is searchable.
+    pub consistency_token: String,
+    /// Where to go on.
+    pub links: Links,
+}
+
+/// Where to go on from a document.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Links {
+    /// Its job's status.
+    pub status: String,
+    /// Itself.
+    pub document: String,
+    /// Its bytes.
+    pub content: String,
+    /// Its text.
+    pub text: String,
+    /// Its chunks.
+    pub chunks: String,
+}
+
+impl Links {
+    /// The links of a document and its job.
+    pub fn new(document_id: impl std::fmt::Display, job_id: impl std::fmt::Display) -> Self {
+        let document = format!("/api/v2/documents/{document_id}");
+        Self {
+            status: format!("/api/v2/documents/status/{job_id}"),
+            content: format!("{document}/content"),
+            text: format!("{document}/text"),
+            chunks: format!("{document}/chunks"),
+            document,
+        }
+    }
+}
+
+/// A file that was not taken.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RejectedFile {
+    /// Its name.
+    pub filename: String,
+    /// Why.
+    pub error: Problem,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct JobResponse {
+    /// The job.
+    pub job_id: Uuid,
+    /// The upload request it came in.
+    pub batch_id: Uuid,
+    /// The document.
+    pub document_id: Uuid,
+    /// The version it processes.
+    pub version: i32,
+    /// `accepted`, `text_extraction`, `chunking`, `embedding`, `indexing`, `complete`,
+    /// `failed`, `paused` or `cancelled`.
+    pub stage: String,
+    /// `queued`, `processing`, or how it ended: `complete`, `failed`, `paused`, `cancelled`.
+    pub status: String,
+    /// The file it is about.
+    pub current_file: String,
+    /// Files of the same request.
+    pub files: Progress,
+    /// Chunks of this version: done is `indexed` or `failed`. Total is 0 until it is chunked.
+    pub chunks: Progress,
+    /// Chunks by status.
+    pub chunk_status: BTreeMap<String, u32>,
+    /// 0 to 100; 100 only when complete.
+    pub percentage: f32,
+    /// Seconds until it is complete, by its own pace so far; absent where there is no telling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<u64>,
+    /// How often extraction was begun.
+    pub attempts: u32,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// When work began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Where to go on.
+    pub links: Links,
+}
+
+/// So many of so many.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// Done.
+    pub done: u32,
+    /// In all.
+    pub total: u32,
+}
+
+/// Why something failed.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// A stable name of the cause.
+    pub class: String,
+    /// In words.
+    pub message: String,
+}
+
+impl From<JobFailure> for Failure {
+    fn from(failure: JobFailure) -> Self {
+        Self { class: failure.class, message: failure.message }
+    }
+}
+
+/// The share of a job that each stage is worth, in percent: extraction is
+/// mostly over soon, embedding is most of the time.
+fn percentage(stage: JobStage, chunks: Progress, embedded: u32) -> f32 {
+    let share = |done: u32| if chunks.total == 0 { 0.0 } else { done as f32 / chunks.total as f32 };
+    match stage {
+        JobStage::Accepted => 0.0,
+        JobStage::TextExtraction => 2.0,
+        JobStage::Chunking => 5.0,
+        JobStage::Complete => 100.0,
+        _ => (10.0 + 80.0 * share(embedded) + 9.0 * share(chunks.done)).min(99.0),
+    }
+}
+
+impl JobResponse {
+    /// The view of a job at `now`.
+    pub fn new(job: JobStatus, now: DateTime<Utc>) -> Self {
+        let count = |status| job.chunks.get(&status).copied().unwrap_or(0);
+        let indexed = count(ChunkStatus::Indexed);
+        let chunks =
+            Progress { done: indexed + count(ChunkStatus::Failed), total: job.chunks_total.unwrap_or(0) };
+        let percentage = percentage(job.stage, chunks, indexed + count(ChunkStatus::Embedded));
+        let eta_seconds =
+            job.started_at.filter(|_| !job.stage.is_final() && percentage > 10.0).map(|started| {
+                let elapsed = (now - started).num_milliseconds().max(0) as f32 / 1000.0;
+                (elapsed * (100.0 - percentage) / percentage).ceil() as u64
+            });
+        let status = match job.stage {
+            JobStage::Accepted => "queued",
+            stage if stage.is_final() || stage == JobStage::Paused => stage.as_str(),
+            _ => "processing",
+        };
+        Self {
+            job_id: job.job_id.0,
+            batch_id: job.batch_id.0,
+            document_id: job.document_id.0,
+            version: job.version.0,
+            stage: job.stage.to_string(),
+            status: status.to_owned(),
+            current_file: job.filename,
+            files: Progress { done: job.batch_files.0, total: job.batch_files.1 },
+            chunks,
+            chunk_status: ChunkStatus::ALL.into_iter().map(|s| (s.to_string(), count(s))).collect(),
+            percentage,
+            eta_seconds,
+            attempts: job.attempts,
+            failure: job.failure.map(Into::into),
+            started_at: job.started_at,
+            created_at: job.created_at,
+            updated_at: job.updated_at,
+            completed_at: job.completed_at,
+            links: Links::new(job.document_id, job.job_id),
+        }
+    }
+}
+
+/// A document.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DocumentResponse {
+    /// Its id.
+    pub document_id: Uuid,
+    /// The current version.
+    pub version: i32,
+    /// The job of that version.
+    pub job_id: Uuid,
+    /// Its collection.
+    pub collection: String,
+    /// The uploader's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Name of the file.
+    pub filename: String,
+    /// Its media type.
+    pub content_type: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// The uploader's metadata.
+    #[schema(value_type = Object)]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// First uploaded at.
+    pub created_at: DateTime<Utc>,
+    /// The current version was uploaded at.
+    pub updated_at: DateTime<Utc>,
+    /// Where to go on.
+    pub links: Links,
+}
+
+impl From<Document> for DocumentResponse {
+    fn from(document: Document) -> Self {
+        let Document { reference: d, blob, created_at, updated_at } = document;
+        Self {
+            document_id: d.document_id.0,
+            version: d.version.0,
+            job_id: d.job_id.0,
+            collection: d.collection,
+            external_id: d.external_id,
+            filename: d.filename,
+            content_type: d.content_type,
+            size_bytes: blob.size,
+            sha256: blob.sha256,
+            metadata: d.metadata,
+            created_at,
+            updated_at,
+            links: Links::new(d.document_id, d.job_id),
+        }
+    }
+}
+
+/// A page of documents, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DocumentsResponse {
+    /// The documents.
+    pub documents: Vec<DocumentResponse>,
+    /// The link to the next page, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A page of a document's chunks, in order.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChunksResponse {
+    /// The document.
+    pub document_id: Uuid,
+    /// The version that the chunks are of.
+    pub version: i32,
+    /// What made them.
+    pub lineage: LineageResponse,
+    /// The chunks.
+    pub chunks: Vec<ChunkResponse>,
+    /// The link to the next page, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What made a version's chunks.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LineageResponse {
+    /// SHA-256 of the document's bytes.
+    pub blob_sha256: String,
+    /// Name and version of the extractor.
+    pub extractor: String,
+    /// Name and settings of the chunker.
+    pub chunker: String,
+    /// Pages, where the format has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u32>,
+    /// Bytes of extracted text.
+    pub text_bytes: u64,
+}
+
+impl LineageResponse {
+    /// The lineage of a version whose blob has this hash.
+    pub fn new(blob_sha256: String, lineage: Lineage) -> Self {
+        Self {
+            blob_sha256,
+            extractor: lineage.extractor,
+            chunker: lineage.chunker,
+            pages: lineage.pages,
+            text_bytes: lineage.text_bytes,
+        }
+    }
+}
+
+/// A range of bytes in a document's extracted text; the end is exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Span {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+impl From<std::ops::Range<u64>> for Span {
+    fn from(range: std::ops::Range<u64>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+}
+
+/// A chunk's status and where it lies.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChunkResponse {
+    /// The chunk.
+    pub chunk_id: Uuid,
+    /// 0-based position.
+    pub position: u32,
+    /// `pending`, `embedded`, `indexed` or `failed`.
+    pub status: String,
+    /// Its bytes in the extracted text.
+    pub span: Span,
+    /// The page it starts on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// The headings above it.
+    pub headings: Vec<String>,
+    /// Tokens.
+    pub tokens: u32,
+    /// The model that embedded it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its record in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Where a record lies in the log.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Record {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
+impl From<ChunkRow> for ChunkResponse {
+    fn from(row: ChunkRow) -> Self {
+        Self {
+            chunk_id: row.chunk_id.0,
+            position: row.position,
+            status: row.status.to_string(),
+            span: row.span.into(),
+            page: row.page,
+            headings: row.headings,
+            tokens: row.tokens,
+            model: row.model,
+            record: row.record.map(|(partition, offset)| Record {
+                topic: ragstream_core::topics::EMBEDDINGS.to_owned(),
+                partition,
+                offset,
+            }),
+            failure: row.failure.map(Into::into),
+            updated_at: row.updated_at,
+        }
+    }
+}

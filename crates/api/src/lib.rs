@@ -1,0 +1,9 @@
+//! The HTTP contract: what goes in and out of `/api/v2`, for the roles that
+//! serve it and the clients (command line, benchmark) that use it.
+//!
+//! Errors are [`problem::Problem`]s (RFC 9457); which fault is which status is
+//! decided in one function there.
+
+pub mod documents;
+pub mod problem;
+pub mod search;

@@ -1,0 +1,97 @@
+//! The child's side: reads the file, says what came of it.
+
+use super::frame;
+use crate::{
+    error::ExtractError,
+    extract::{extract, too_much_text},
+    format::Format,
+    limits::Limits,
+};
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::FromRawFd,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
+
+/// Deeply nested documents are read by recursion; address space that is not
+/// touched costs nothing.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Where the last panic was: file and line, never its message, which may
+/// quote the document.
+static PANICKED_AT: Mutex<String> = Mutex::new(String::new());
+
+/// What the hidden subcommand of the binary calls. The last four arguments of
+/// the process are the format, the largest input and the longest text in bytes, and the path.
+///
+/// The answer goes to standard output, and whatever a library prints there
+/// goes to standard error instead. The exit code is a success whenever an
+/// answer was given, be it an error.
+pub fn child_main() -> ExitCode {
+    let answer = match own_stdout() {
+        Ok(answer) => answer,
+        Err(_) => return ExitCode::FAILURE,
+    };
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        *PANICKED_AT.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }));
+    let frame = match std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run) {
+        Ok(thread) => thread.join().unwrap_or_else(|_| Err(ExtractError::Crashed { reason: panicked() })),
+        Err(error) => Err(ExtractError::io(error)),
+    };
+    match send(answer, frame) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn panicked() -> String {
+    let at = PANICKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    // The path of a dependency's source says where it was built; its end is enough.
+    let end = at.rsplit('/').next().unwrap_or_default();
+    format!("panic at {end}")
+}
+
+/// The answer of a success.
+fn run() -> Result<Vec<u8>, ExtractError> {
+    let usage = || ExtractError::Crashed { reason: "it was called with the wrong arguments".to_owned() };
+    let mut arguments = std::env::args_os().rev();
+    let mut next = || arguments.next().ok_or_else(usage);
+    let (path, text_bytes, input_bytes, format) = (PathBuf::from(next()?), next()?, next()?, next()?);
+    let number =
+        |argument: &std::ffi::OsStr| argument.to_str().and_then(|s| s.parse().ok()).ok_or_else(usage);
+    let limits =
+        Limits { input_bytes: number(&input_bytes)?, text_bytes: number(&text_bytes)?, ..Limits::default() };
+    let format: Format = format.to_str().and_then(|s| s.parse().ok()).ok_or_else(usage)?;
+    let text = extract(format, &path, &limits)?;
+    let frame = frame::encode(&Ok(text)).map_err(|e| ExtractError::Crashed { reason: e.to_string() })?;
+    match frame.len() as u64 <= frame::most_bytes(&limits) {
+        true => Ok(frame),
+        false => Err(too_much_text(&limits)),
+    }
+}
+
+/// Takes standard output for the answer alone.
+fn own_stdout() -> io::Result<File> {
+    // SAFETY: plain system calls on descriptors of this process; the new
+    // descriptor is owned by nobody else.
+    unsafe {
+        let answer = libc::dup(libc::STDOUT_FILENO);
+        if answer < 0 || libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(File::from_raw_fd(answer))
+    }
+}
+
+fn send(mut answer: File, frame: Result<Vec<u8>, ExtractError>) -> io::Result<()> {
+    let frame = match frame {
+        Ok(frame) => frame,
+        Err(error) => frame::encode(&Err(error))?,
+    };
+    answer.write_all(&frame)
+}

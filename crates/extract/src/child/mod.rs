@@ -1,0 +1,9 @@
+//! Extraction in a process of its own.
+
+mod entry;
+mod frame;
+mod parent;
+mod verdict;
+
+pub use entry::child_main;
+pub use parent::ChildExtractor;

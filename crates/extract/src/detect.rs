@@ -1,0 +1,146 @@
+//! What a file is, by its first bytes and then by its name.
+
+use crate::{charset::is_text, error::ExtractError, format::Format};
+
+/// How much of a file is enough to tell.
+pub const HEAD_BYTES: usize = 8 << 10;
+
+/// PDF readers look for the header in so many first bytes.
+const PDF_HEADER_WITHIN: usize = 1024;
+
+/// Endings of names whose formats are no text: text under such a name is a
+/// broken file or a wrong name.
+const BINARY_NAMES: &[&str] = &[
+    "7z", "avi", "bmp", "bz2", "doc", "docx", "epub", "exe", "flac", "gif", "gz", "heic", "jpeg", "jpg",
+    "m4a", "mkv", "mov", "mp3", "mp4", "msg", "odp", "ods", "odt", "ogg", "parquet", "png", "ppt", "pptx",
+    "rar", "tar", "tgz", "tif", "tiff", "wav", "webm", "webp", "xls", "xlsx", "xz", "zip", "zst",
+];
+
+/// A file that nothing here can read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; supported are {}", Format::SUPPORTED)]
+pub struct Unsupported {
+    /// What it is, as far as one can tell.
+    pub what: String,
+}
+
+impl From<Unsupported> for ExtractError {
+    fn from(unsupported: Unsupported) -> Self {
+        Self::Unsupported { reason: unsupported.what }
+    }
+}
+
+/// The format of a file from its first bytes ([`HEAD_BYTES`] of them, or all)
+/// and, where these leave a choice, the name it was given.
+///
+/// Text of any kind is [`Format::Text`] unless it is known better. An empty
+/// head is taken by the name: that there is no text is for the extraction to say.
+pub fn detect(filename: &str, head: &[u8]) -> Result<Format, Unsupported> {
+    let head = &head[..head.len().min(HEAD_BYTES)];
+    let extension = extension(filename);
+    let named = Format::of_extension(&extension);
+    if start(head).starts_with(b"%PDF-") {
+        return Ok(Format::Pdf);
+    }
+    if !is_text(head) {
+        let early = &head[..head.len().min(PDF_HEADER_WITHIN)];
+        if early.windows(5).any(|bytes| bytes == b"%PDF-") || named == Some(Format::Pdf) {
+            return Ok(Format::Pdf);
+        }
+        let what = match infer::get(head) {
+            Some(kind) => format!("the file is {}", kind.mime_type()),
+            None => "the file is binary data of no known format".to_owned(),
+        };
+        return Err(Unsupported { what });
+    }
+    if start(head).starts_with(b"{\\rtf") {
+        return Err(Unsupported { what: "the file is application/rtf".to_owned() });
+    }
+    if BINARY_NAMES.contains(&extension.as_str()) && !head.is_empty() {
+        return Err(Unsupported { what: format!("the file is named .{extension} and is not one") });
+    }
+    if is_html(head) {
+        return Ok(Format::Html);
+    }
+    Ok(named.unwrap_or(Format::Text))
+}
+
+/// The ending of a name in lower case, empty where it has none.
+fn extension(filename: &str) -> String {
+    let (stem, extension) = filename.rsplit_once('.').unwrap_or_default();
+    if stem.is_empty() { String::new() } else { extension.to_ascii_lowercase() }
+}
+
+/// Without byte order mark and leading whitespace.
+fn start(head: &[u8]) -> &[u8] {
+    head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start()
+}
+
+/// Whether a text is a whole HTML page. Markdown may begin with a `<p>` or a
+/// comment, so these prove nothing.
+fn is_html(head: &[u8]) -> bool {
+    let text: Vec<u8> = head.iter().filter(|&&byte| byte != 0).map(u8::to_ascii_lowercase).collect();
+    let text = text.strip_prefix(b"\xff\xfe").or(text.strip_prefix(b"\xfe\xff")).unwrap_or(&text);
+    let mut text = start(text);
+    // Past declarations and comments.
+    for (open, close) in [(&b"<?xml"[..], &b"?>"[..]), (b"<!--", b"-->")] {
+        if text.starts_with(open)
+            && let Some(end) = text.windows(close.len()).position(|bytes| bytes == close)
+        {
+            text = text[end + close.len()..].trim_ascii_start();
+        }
+    }
+    [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|tag| text.starts_with(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_goes_before_name() {
+        let cases: &[(&str, &[u8], Format)] = &[
+            ("a.txt", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", Format::Pdf),
+            ("a.pdf", b"\n%PDF-1.4\n", Format::Pdf),
+            ("a", b"\0\0\0garbage\0\0%PDF-1.4\n\0\0", Format::Pdf),
+            ("broken.pdf", b"\0\x01\x02\x03", Format::Pdf),
+            ("broken.pdf", b"no header", Format::Pdf),
+            ("notes.md", b"see %PDF-1.4", Format::Markdown),
+            ("page.txt", b"<!DOCTYPE html><title>x</title>", Format::Html),
+            ("page", b"\xef\xbb\xbf\n<?xml version=\"1.0\"?>\n<!-- x -->\n<html>", Format::Html),
+            ("page.htm", b"<p>fragment", Format::Html),
+            ("page", b"\xff\xfe<\0h\0t\0m\0l\0>\0", Format::Html),
+            ("README.md", b"<p align=center>logo</p>\n# Title", Format::Markdown),
+            ("README.MD", b"# Title", Format::Markdown),
+            ("main.rs", b"fn main() {}", Format::Text),
+            ("data.csv", b"a,b\n1,2", Format::Text),
+            ("noname", b"just text", Format::Text),
+            (".md", b"just text", Format::Text),
+            ("BM.txt", b"BM is how bitmaps begin, and MZ programs", Format::Text),
+            ("umlauts.txt", b"k\xf6nnen", Format::Text),
+            ("empty.txt", b"", Format::Text),
+            ("empty.pdf", b"", Format::Pdf),
+        ];
+        for (name, head, format) in cases {
+            assert_eq!(detect(name, head).as_ref(), Ok(format), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_what_can() {
+        let cases: &[(&str, &[u8], &str)] = &[
+            ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0", "image/png"),
+            ("a.zip", b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0", "application/zip"),
+            ("a.rtf", b"{\\rtf1\\ansi hello}", "application/rtf"),
+            ("a.odt", b"this is no archive", ".odt"),
+            ("a.bin", b"\x01\x02\x03\x04\x05\x90\x91", "binary"),
+        ];
+        for (name, head, what) in cases {
+            let message = detect(name, head).map_err(|e| e.to_string());
+            assert!(
+                message.as_ref().is_err_and(|m| m.contains(what) && m.contains("Markdown")),
+                "{message:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! One file a format: bytes to [`DocumentText`](ragstream_core::text::DocumentText).
+
+pub mod html;
+pub mod markdown;
+pub mod pdf;
+pub mod plain;
+
+/// Lines end in `\n`, and there is no NUL, which no database takes in a text.
+fn tidy(text: String) -> String {
+    if !text.contains(['\r', '\0']) {
+        return text;
+    }
+    text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn line_ends_and_nuls_are_tidied() {
+        assert_eq!(super::tidy("a\r\nb\rc\n\0d".to_owned()), "a\nb\nc\nd");
+    }
+}

@@ -1,0 +1,92 @@
+//! Domain events to records: topic, key, partition and headers in one place.
+
+use crate::{SCHEMA_VERSION, v1};
+use prost::{Message, Name};
+use ragstream_core::{
+    event::{ChunkEmbedded, ChunkReady, IndexKey, IngestRequested, VersionCommitted},
+    id::DocumentId,
+    ports::{Outgoing, Placement},
+    topics::{self, header},
+    trace::TraceContext,
+};
+
+/// What a record carries from the request that caused it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The id under which all log lines of one upload can be found.
+    pub correlation_id: String,
+    /// The trace it belongs to.
+    pub trace: TraceContext,
+}
+
+impl Origin {
+    /// What a record that was caused by another one carries on: the other's
+    /// correlation id and trace, or new ones where it has none.
+    pub fn following<'a>(header_of: impl Fn(&str) -> Option<&'a str>) -> Self {
+        Self {
+            correlation_id: header_of(header::CORRELATION).unwrap_or("unknown").to_owned(),
+            trace: header_of(header::TRACEPARENT)
+                .and_then(TraceContext::parse)
+                .map_or_else(TraceContext::root, |parent| parent.child()),
+        }
+    }
+}
+
+fn record<M: Message + Name>(
+    topic: &str,
+    key: String,
+    placement: Placement,
+    value: &M,
+    origin: &Origin,
+) -> Outgoing {
+    let mut headers = origin_headers(origin);
+    headers.push((header::TYPE.into(), M::full_name()));
+    headers.push((header::SCHEMA.into(), SCHEMA_VERSION.into()));
+    Outgoing { topic: topic.into(), key, value: Some(value.encode_to_vec().into()), headers, placement }
+}
+
+fn origin_headers(origin: &Origin) -> Vec<(String, String)> {
+    vec![
+        (header::CORRELATION.into(), origin.correlation_id.clone()),
+        (header::TRACEPARENT.into(), origin.trace.to_string()),
+    ]
+}
+
+/// For `doc-ingest-requests`.
+pub fn ingest_requested(event: &IngestRequested, origin: &Origin) -> Outgoing {
+    let key = event.document.document_id.to_string();
+    record(topics::INGEST_REQUESTS, key, Placement::ByKey, &v1::IngestRequested::from(event), origin)
+}
+
+/// For `chunk-processing`: spread by chunk, so that the pool shares a large document.
+pub fn chunk_ready(event: &ChunkReady, origin: &Origin) -> Outgoing {
+    let key = event.chunk.id.to_string();
+    record(topics::CHUNKS, key, Placement::ByKey, &v1::ChunkReady::from(event), origin)
+}
+
+/// For `chunk-embeddings`: all of a document in one partition, so that its marker comes last.
+pub fn chunk_embedded(event: &ChunkEmbedded, origin: &Origin) -> Outgoing {
+    let value = v1::IndexRecord { record: Some(v1::index_record::Record::Chunk(event.into())) };
+    index_record(IndexKey::Chunk(event.chunk.id), event.document.document_id, &value, origin)
+}
+
+/// For `chunk-embeddings`, after all chunks of the version.
+pub fn version_committed(event: &VersionCommitted, origin: &Origin) -> Outgoing {
+    let value = v1::IndexRecord { record: Some(v1::index_record::Record::Commit(event.into())) };
+    index_record(IndexKey::Commit(event.document_id), event.document_id, &value, origin)
+}
+
+/// A tombstone for `chunk-embeddings`.
+pub fn gone(key: IndexKey, document: DocumentId, origin: &Origin) -> Outgoing {
+    Outgoing {
+        topic: topics::EMBEDDINGS.into(),
+        key: key.to_string(),
+        value: None,
+        headers: origin_headers(origin),
+        placement: Placement::By(document.to_string()),
+    }
+}
+
+fn index_record(key: IndexKey, document: DocumentId, value: &v1::IndexRecord, origin: &Origin) -> Outgoing {
+    record(topics::EMBEDDINGS, key.to_string(), Placement::By(document.to_string()), value, origin)
+}

@@ -1,0 +1,168 @@
+//! A micro-batch's way through the pool.
+
+use crate::{metrics, thread::EmbedThread};
+use async_trait::async_trait;
+use ragstream_core::{
+    event::{ChunkEmbedded, ChunkReady, IndexKey, VersionCommitted},
+    fault::{Fault, Result},
+    id::{DocumentId, Version},
+    ports::{CommitPlan, EmbeddingLedger, JobFailure, ModelInfo, Publisher, Wanted},
+};
+use ragstream_proto::{
+    decode,
+    encode::{self, Origin},
+};
+use ragstream_worker::{Handler, Message, Verdict};
+use std::{collections::BTreeMap, sync::Arc};
+
+pub(crate) struct Embedding {
+    pub(crate) model: ModelInfo,
+    pub(crate) thread: EmbedThread,
+    pub(crate) ledger: Arc<dyn EmbeddingLedger>,
+    pub(crate) publisher: Arc<dyn Publisher>,
+}
+
+/// A chunk of the batch, and its message's place in it.
+struct Item {
+    index: usize,
+    event: ChunkReady,
+    origin: Origin,
+}
+
+#[async_trait]
+impl Handler for Embedding {
+    async fn handle(&self, batch: &[Message]) -> Vec<Verdict> {
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; batch.len()];
+        let mut items = Vec::with_capacity(batch.len());
+        for (index, message) in batch.iter().enumerate() {
+            match decode::chunk_ready(message.value.as_deref()) {
+                Ok(event) => {
+                    items.push(Item { index, event, origin: Origin::following(|name| message.header(name)) })
+                }
+                Err(fault) => verdicts[index] = Some(fault.into()),
+            }
+        }
+        // What is not decided on the way is done, or shares the fate of the whole.
+        let rest = Verdict::from(self.process(items, &mut verdicts).await);
+        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| rest.clone())).collect()
+    }
+
+    async fn give_up(&self, message: &Message, fault: &Fault) -> Result<()> {
+        let Ok(event) = decode::chunk_ready(message.value.as_deref()) else {
+            return Ok(());
+        };
+        let failure = JobFailure { class: fault.class.to_owned(), message: fault.to_string() };
+        self.ledger.fail_chunk(event.chunk.id, &failure).await.map(drop)
+    }
+}
+
+impl Embedding {
+    async fn process(&self, items: Vec<Item>, verdicts: &mut [Option<Verdict>]) -> Result<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<_> = items
+            .iter()
+            .map(|item| {
+                let document = &item.event.document;
+                (item.event.chunk.id, document.document_id, document.version)
+            })
+            .collect();
+        let wanted = self.ledger.wanted(&asked).await?;
+        // Versions that this batch may complete: those of chunks in the log before too,
+        // for a crash may have come between the last chunk and the marker.
+        let mut versions: BTreeMap<(DocumentId, Version), Origin> = BTreeMap::new();
+        let mut fresh = Vec::new();
+        for (item, wanted) in items.into_iter().zip(wanted) {
+            let document = &item.event.document;
+            let version = (document.document_id, document.version);
+            match wanted {
+                Wanted::Yes => fresh.push(item),
+                Wanted::Embedded => {
+                    versions.insert(version, item.origin);
+                }
+                Wanted::No => {}
+            }
+        }
+        let embedded = self.embed(fresh, verdicts).await?;
+        self.append(&embedded).await?;
+        for (event, origin) in embedded {
+            versions.insert((event.document.document_id, event.document.version), origin);
+        }
+        self.commit(versions).await
+    }
+
+    /// Runs the model; a chunk that it refuses gets its verdict and is left out.
+    async fn embed(
+        &self,
+        items: Vec<Item>,
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<Vec<(ChunkEmbedded, Origin)>> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let texts = items.iter().map(|item| item.event.chunk.text.clone()).collect();
+        let vectors = self.thread.embed(texts).await?;
+        let mut embedded = Vec::with_capacity(items.len());
+        for (item, vector) in items.into_iter().zip(vectors) {
+            let ChunkReady { document, chunk, .. } = item.event;
+            match vector {
+                Ok(vector) => {
+                    let event = ChunkEmbedded { document, chunk, model: self.model.name.clone(), vector };
+                    embedded.push((event, item.origin));
+                }
+                Err(fault) => verdicts[item.index] = Some(fault.into()),
+            }
+        }
+        metrics::CHUNKS.inc_by(embedded.len() as u64);
+        Ok(embedded)
+    }
+
+    /// Records first, rows second: a row never says `embedded` of what is not in the log.
+    async fn append(&self, embedded: &[(ChunkEmbedded, Origin)]) -> Result<()> {
+        if embedded.is_empty() {
+            return Ok(());
+        }
+        let records = embedded.iter().map(|(event, origin)| encode::chunk_embedded(event, origin)).collect();
+        let appended = self.publisher.append(records).await?;
+        let rows: Vec<_> = embedded
+            .iter()
+            .zip(appended)
+            .map(|((event, _), at)| (event.chunk.id, at.partition, at.offset))
+            .collect();
+        self.ledger.mark_embedded(&rows, &self.model.name).await
+    }
+
+    /// Appends the markers of versions that are whole now, and tombstones for
+    /// the chunks that they retire.
+    async fn commit(&self, versions: BTreeMap<(DocumentId, Version), Origin>) -> Result<()> {
+        if versions.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<_> = versions.keys().copied().collect();
+        let plans = self.ledger.ready_to_commit(&asked).await?;
+        if plans.is_empty() {
+            return Ok(());
+        }
+        let mut records = Vec::new();
+        for plan in &plans {
+            let Some(origin) = versions.get(&(plan.document_id, plan.version)) else { continue };
+            records.push(encode::version_committed(&marker(plan), origin));
+            let retired = plan.retired.iter().map(|id| IndexKey::Chunk(*id));
+            records.extend(retired.map(|key| encode::gone(key, plan.document_id, origin)));
+        }
+        self.publisher.append(records).await?;
+        self.ledger.mark_committed(&plans).await?;
+        metrics::VERSIONS.inc_by(plans.len() as u64);
+        Ok(())
+    }
+}
+
+fn marker(plan: &CommitPlan) -> VersionCommitted {
+    VersionCommitted {
+        document_id: plan.document_id,
+        version: plan.version,
+        job_id: plan.job_id,
+        chunk_count: plan.chunk_count,
+    }
+}

@@ -1,0 +1,29 @@
+//! Settings of the gateway.
+
+use serde::{Deserialize, Serialize};
+
+/// `RAGSTREAM_GATEWAY_*`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewayConfig {
+    /// Base addresses of query nodes (`http://host:8010`); tried in turn.
+    pub query_urls: Vec<String>,
+    /// Largest file, in bytes. 5 GiB: what one S3 object may be without special care.
+    pub max_file_bytes: u64,
+    /// Most files of one request.
+    pub max_files: usize,
+    /// Uploads whose bodies are read at once; more wait. Bounds memory: each
+    /// may hold a few parts of a multipart upload.
+    pub max_concurrent_uploads: usize,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            query_urls: vec!["http://127.0.0.1:8010".into()],
+            max_file_bytes: 5 << 30,
+            max_files: 1_000,
+            max_concurrent_uploads: 256,
+        }
+    }
+}

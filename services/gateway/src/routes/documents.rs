@@ -1,0 +1,190 @@
+//! Documents: list, facts, bytes, text, chunks.
+
+use super::extract::{Id, Params};
+use crate::Gateway;
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use ragstream_api::{
+    documents::{ChunksResponse, DocumentResponse, DocumentsResponse, LineageResponse},
+    problem::Problem,
+};
+use ragstream_core::{
+    document::{Document, text_key},
+    id::DocumentId,
+    ports::DocumentFilter,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Entries of a page where the request does not say.
+const DEFAULT_PAGE: u32 = 50;
+/// Most entries of a page.
+const MAX_PAGE: u32 = 1_000;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    /// Only this collection.
+    collection: Option<String>,
+    /// Only the document with this external id.
+    external_id: Option<String>,
+    /// At most so many, 1 to 1,000.
+    limit: Option<u32>,
+    /// Only documents before this one: `next` of the page before has it.
+    before: Option<uuid::Uuid>,
+}
+
+fn page_size(limit: Option<u32>) -> Result<u32, Problem> {
+    match limit.unwrap_or(DEFAULT_PAGE) {
+        n @ 1..=MAX_PAGE => Ok(n),
+        n => Err(Problem::unprocessable("bad_limit", format!("limit is {n}: give 1 to {MAX_PAGE}"))),
+    }
+}
+
+/// Documents, newest first.
+#[utoipa::path(
+    get, path = "/api/v2/documents", tag = "documents", params(ListParams),
+    responses((status = 200, body = DocumentsResponse), (status = 422, body = Problem))
+)]
+pub(crate) async fn list(
+    State(gateway): State<Gateway>,
+    Params(params): Params<ListParams>,
+) -> Result<Json<DocumentsResponse>, Problem> {
+    let limit = page_size(params.limit)?;
+    let filter = DocumentFilter {
+        collection: params.collection.clone(),
+        external_id: params.external_id,
+        before: params.before.map(DocumentId),
+        limit,
+    };
+    let documents = gateway.intake.documents(&filter).await?;
+    let full = documents.len() == limit as usize;
+    let next = documents.last().filter(|_| full).map(|last| {
+        let collection =
+            params.collection.map(|c| format!("&collection={}", urlencode(&c))).unwrap_or_default();
+        format!("/api/v2/documents?limit={limit}&before={}{collection}", last.reference.document_id)
+    });
+    Ok(Json(DocumentsResponse { documents: documents.into_iter().map(Into::into).collect(), next }))
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986.
+fn urlencode(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+async fn find(gateway: &Gateway, document_id: DocumentId) -> Result<Document, Problem> {
+    let document = gateway.intake.document(document_id).await?;
+    document.ok_or_else(|| Problem::not_found(format!("there is no document {document_id}")))
+}
+
+/// A document's facts.
+#[utoipa::path(
+    get, path = "/api/v2/documents/{id}", tag = "documents", params(("id" = uuid::Uuid, Path)),
+    responses((status = 200, body = DocumentResponse), (status = 404, body = Problem))
+)]
+pub(crate) async fn get(
+    State(gateway): State<Gateway>,
+    Id(id): Id<DocumentId>,
+) -> Result<Json<DocumentResponse>, Problem> {
+    Ok(Json(find(&gateway, id).await?.into()))
+}
+
+/// The bytes that were uploaded.
+#[utoipa::path(
+    get, path = "/api/v2/documents/{id}/content", tag = "documents", params(("id" = uuid::Uuid, Path)),
+    responses((status = 200, content_type = "*/*"), (status = 404, body = Problem))
+)]
+pub(crate) async fn content(
+    State(gateway): State<Gateway>,
+    Id(id): Id<DocumentId>,
+) -> Result<Response, Problem> {
+    let document = find(&gateway, id).await?;
+    let body = Body::from_stream(gateway.blobs.get(&document.blob.key, None).await?);
+    let name = urlencode(&document.reference.filename);
+    let headers = [
+        (header::CONTENT_TYPE, header_value(&document.reference.content_type)),
+        (header::CONTENT_LENGTH, HeaderValue::from(document.blob.size)),
+        (header::ETAG, header_value(&format!("\"{}\"", document.blob.sha256))),
+        (header::CONTENT_DISPOSITION, header_value(&format!("attachment; filename*=UTF-8''{name}"))),
+        // An uploaded page must never run as one of ours.
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, body).into_response())
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// The text that was extracted; spans of passages and citations count its bytes.
+#[utoipa::path(
+    get, path = "/api/v2/documents/{id}/text", tag = "documents", params(("id" = uuid::Uuid, Path)),
+    responses((status = 200, content_type = "text/plain"), (status = 404, body = Problem))
+)]
+pub(crate) async fn text(
+    State(gateway): State<Gateway>,
+    Id(id): Id<DocumentId>,
+) -> Result<Response, Problem> {
+    let document = find(&gateway, id).await?;
+    let key = text_key(id, document.reference.version);
+    let Some(info) = gateway.blobs.head(&key).await? else {
+        return Err(Problem::not_found(format!(
+            "there is no text of document {id} yet; /api/v2/documents/status/{} tells how far it is",
+            document.reference.job_id
+        )));
+    };
+    let body = Body::from_stream(gateway.blobs.get(&key, None).await?);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
+        (header::CONTENT_LENGTH, HeaderValue::from(info.size)),
+    ];
+    Ok((headers, body).into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ChunkParams {
+    /// From this position on.
+    from: Option<u32>,
+    /// At most so many, 1 to 1,000.
+    limit: Option<u32>,
+}
+
+/// A document's chunks: status and lineage of each.
+#[utoipa::path(
+    get, path = "/api/v2/documents/{id}/chunks", tag = "documents",
+    params(("id" = uuid::Uuid, Path), ChunkParams),
+    responses((status = 200, body = ChunksResponse), (status = 404, body = Problem))
+)]
+pub(crate) async fn chunks(
+    State(gateway): State<Gateway>,
+    Id(id): Id<DocumentId>,
+    Params(params): Params<ChunkParams>,
+) -> Result<Json<ChunksResponse>, Problem> {
+    let limit = page_size(params.limit)?;
+    let document = find(&gateway, id).await?;
+    let (lineage, rows) = gateway.intake.chunks(id, params.from.unwrap_or(0), limit).await?;
+    let full = rows.len() == limit as usize;
+    let next = rows
+        .last()
+        .filter(|_| full)
+        .map(|last| format!("/api/v2/documents/{id}/chunks?from={}&limit={limit}", last.position + 1));
+    Ok(Json(ChunksResponse {
+        document_id: id.0,
+        version: document.reference.version.0,
+        lineage: LineageResponse::new(document.blob.sha256, lineage),
+        chunks: rows.into_iter().map(Into::into).collect(),
+        next,
+    }))
+}

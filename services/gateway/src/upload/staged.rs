@@ -1,0 +1,177 @@
+//! A file on its way in: streamed to blob storage while it is hashed.
+
+use crate::metrics;
+use axum::extract::multipart::{Field, MultipartError};
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, stream};
+use ragstream_api::problem::Problem;
+use ragstream_core::{
+    document::Blob,
+    fault::Fault,
+    ports::{BlobStore, ByteStream},
+};
+use ragstream_extract::ExtractError;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// Where uploads lie in blob storage. The rest of the key is a UUIDv7, which
+/// tells the janitor when the upload began.
+pub(super) const PREFIX: &str = "uploads/";
+/// Bytes by which the type of a file is told.
+const HEAD_BYTES: usize = 8 * 1024;
+/// Pieces between the socket and the store; each is what one read of the socket gave.
+const PIPE: usize = 8;
+
+/// A file whose bytes are stored, and removed again on drop unless [kept](Staged::keep).
+pub(super) struct Staged {
+    pub(super) filename: String,
+    pub(super) content_type: String,
+    pub(super) blob: Blob,
+    _stored: Stored,
+}
+
+/// Removes a blob when dropped.
+struct Stored {
+    blobs: Arc<dyn BlobStore>,
+    key: Option<String>,
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        let Some(key) = self.key.take() else { return };
+        let blobs = self.blobs.clone();
+        tokio::spawn(async move {
+            if let Err(fault) = blobs.delete(&key).await {
+                tracing::warn!(key, error = %fault, "an unneeded upload stays for the janitor");
+            }
+        });
+    }
+}
+
+/// Why a file was not stored.
+pub(super) enum Refused {
+    /// The file is at fault, or the store; the request goes on.
+    File(Problem),
+    /// The request's body can't be read on.
+    Request(MultipartError),
+}
+
+impl From<MultipartError> for Refused {
+    fn from(error: MultipartError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl Staged {
+    /// Reads a file part to its end into blob storage.
+    pub(super) async fn receive(
+        mut field: Field<'_>,
+        filename: &str,
+        max_bytes: u64,
+        blobs: Arc<dyn BlobStore>,
+    ) -> Result<Self, Refused> {
+        let head = read_head(&mut field).await?;
+        if head.is_empty() {
+            return Err(Refused::File(Problem::unprocessable(
+                "empty_file",
+                format!("{filename:?} is empty: there is nothing to index"),
+            )));
+        }
+        let format = ragstream_extract::detect(filename, &head)
+            .map_err(|unsupported| Refused::File(Fault::from(ExtractError::from(unsupported)).into()))?;
+        let key = format!("{PREFIX}{}", Uuid::now_v7());
+        let stored = Stored { blobs: blobs.clone(), key: Some(key.clone()) };
+
+        let (sender, receiver) = mpsc::channel(PIPE);
+        let put = blobs.put(&key, piped(receiver));
+        let mut feed = Feed { hash: Sha256::new(), size: 0, max_bytes, sender };
+        let (put, fed) = tokio::join!(put, async {
+            let fed = feed.all(head, &mut field).await;
+            (fed, feed.finish())
+        });
+        let (fed, (size, hash)) = fed;
+        fed?;
+        put.map_err(|fault| Refused::File(fault.into()))?;
+        metrics::UPLOAD_BYTES.inc_by(size);
+        Ok(Self {
+            filename: filename.to_owned(),
+            content_type: format.content_type().to_owned(),
+            blob: Blob { key, size, sha256: hash },
+            _stored: stored,
+        })
+    }
+
+    /// The blob belongs to a document now.
+    pub(super) fn keep(mut self) {
+        self._stored.key = None;
+    }
+}
+
+/// The first bytes of a file, up to [`HEAD_BYTES`] or somewhat more.
+async fn read_head(field: &mut Field<'_>) -> Result<Bytes, MultipartError> {
+    let mut head = BytesMut::new();
+    while head.len() < HEAD_BYTES {
+        match field.chunk().await? {
+            Some(more) => head.extend_from_slice(&more),
+            None => break,
+        }
+    }
+    Ok(head.freeze())
+}
+
+fn piped(receiver: mpsc::Receiver<Result<Bytes, Fault>>) -> ByteStream {
+    stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
+        .boxed()
+}
+
+/// The socket's end of the pipe.
+struct Feed {
+    hash: Sha256,
+    size: u64,
+    max_bytes: u64,
+    sender: mpsc::Sender<Result<Bytes, Fault>>,
+}
+
+impl Feed {
+    async fn all(&mut self, head: Bytes, field: &mut Field<'_>) -> Result<(), Refused> {
+        let mut next = Some(head);
+        while let Some(piece) = next {
+            self.size += piece.len() as u64;
+            if self.size > self.max_bytes {
+                self.abort("the file is too large").await;
+                return Err(Refused::File(Problem::new(
+                    axum::http::StatusCode::PAYLOAD_TOO_LARGE,
+                    "file_too_large",
+                    format!("a file may have {} bytes at most", self.max_bytes),
+                )));
+            }
+            self.hash.update(&piece);
+            if self.sender.send(Ok(piece)).await.is_err() {
+                // The store gave up; its own error says why.
+                return Ok(());
+            }
+            next = match field.chunk().await {
+                Ok(next) => next,
+                Err(error) => {
+                    self.abort("the upload broke off").await;
+                    return Err(error.into());
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Makes the store drop what it has so far: only a stream that ends well is stored.
+    async fn abort(&mut self, why: &str) {
+        // A closed pipe means that the store gave up by itself.
+        let _ = self.sender.send(Err(Fault::invalid("upload_aborted", why))).await;
+    }
+
+    /// Closes the pipe; size and hash of what went through.
+    fn finish(self) -> (u64, String) {
+        let hash = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        (self.size, hash)
+    }
+}

@@ -1,0 +1,35 @@
+//! Settings of ingestion.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// `RAGSTREAM_INGESTION_*`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IngestionConfig {
+    /// Documents processed at once; each has a child process of its own.
+    pub concurrency: usize,
+    /// Where documents lie while they are extracted.
+    pub work_dir: PathBuf,
+    /// Memory of a child process, in bytes.
+    pub extract_memory: u64,
+    /// Longest extraction of one document, in seconds.
+    pub extract_seconds: u64,
+    /// Most text of one document, in bytes.
+    pub extract_output: u64,
+    /// How texts are cut: `model`, `tokens_500_50` or `chars_1000_200`.
+    pub chunking: String,
+}
+
+impl Default for IngestionConfig {
+    fn default() -> Self {
+        Self {
+            concurrency: 2,
+            work_dir: std::env::temp_dir(),
+            extract_memory: 1 << 30,
+            extract_seconds: 120,
+            extract_output: 256 << 20,
+            chunking: "model".into(),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Extractive answers: the sentences that say most of what was asked, quoted.
+//!
+//! A sentence is worth the share of the question's terms that it holds, each
+//! term weighted by its inverse document frequency, with what its headings hold
+//! counted half, times how well its passage ranks. Sentences are taken
+//! greedily while they add something.
+
+use crate::sentences::sentences;
+use ragstream_api::search::Passage;
+use ragstream_index::Index;
+use std::collections::{HashMap, HashSet};
+
+/// Sentences of an answer, at most.
+const MAX_QUOTES: usize = 3;
+/// Passages that sentences are taken from.
+const PASSAGES: usize = 5;
+/// A question counts as answered where a passage is as near as this by cosine
+/// similarity, or where one sentence holds [`MIN_COVERAGE`] of it. Unrelated
+/// texts lie below 0.2 with this model, passages that answer mostly above 0.4.
+const MIN_SIMILARITY: f32 = 0.35;
+/// See [`MIN_SIMILARITY`].
+const MIN_COVERAGE: f32 = 0.6;
+/// How much of the question a sentence must hold that follows the first, in
+/// terms that the ones before it don't.
+const MIN_GAIN: f32 = 0.12;
+/// What a term in a heading is worth, against one in the sentence.
+const HEADING_WEIGHT: f32 = 0.5;
+/// Shorter sentences are labels or noise, in terms.
+const MIN_TERMS: usize = 3;
+
+/// What is said where the documents hold no answer.
+const UNANSWERED: &str = "The documents do not answer this question.";
+
+/// The terms of a question with their weights, which sum to 1.
+pub(crate) struct Terms(HashMap<String, f32>);
+
+impl Terms {
+    /// The terms of `question` as the keyword leg sees them.
+    pub(crate) fn of(question: &str, index: &Index) -> Self {
+        Self::new(index.term_weights(question))
+    }
+
+    fn new(weights: Vec<(String, f32)>) -> Self {
+        let total: f32 = weights.iter().map(|(_, weight)| weight).sum();
+        Self(
+            weights.into_iter().map(|(term, weight)| (term, weight / total.max(f32::MIN_POSITIVE))).collect(),
+        )
+    }
+
+    fn share(&self, terms: &HashSet<String>) -> f32 {
+        terms.iter().filter_map(|term| self.0.get(term)).sum()
+    }
+}
+
+/// An answer.
+pub(crate) struct Extract {
+    /// The quotes in prose, numbered.
+    pub(crate) text: String,
+    /// None where the documents do not answer.
+    pub(crate) quotes: Vec<Quote>,
+}
+
+/// A sentence of a passage.
+pub(crate) struct Quote {
+    /// Which passage.
+    pub(crate) passage: usize,
+    /// Byte in the passage's text.
+    pub(crate) start: usize,
+    /// The sentence, as it stands there.
+    pub(crate) text: String,
+}
+
+struct Candidate<'a> {
+    passage: usize,
+    start: usize,
+    text: &'a str,
+    terms: HashSet<String>,
+    headings: HashSet<String>,
+    rank_weight: f32,
+}
+
+impl Candidate<'_> {
+    /// Worth of what the sentence adds to `said`.
+    fn worth(&self, question: &Terms, said: &HashSet<String>) -> f32 {
+        let new: HashSet<String> = self.terms.difference(said).cloned().collect();
+        let above: HashSet<String> = self
+            .headings
+            .iter()
+            .filter(|t| !self.terms.contains(*t) && !said.contains(*t))
+            .cloned()
+            .collect();
+        (question.share(&new) + HEADING_WEIGHT * question.share(&above)) * self.rank_weight
+    }
+}
+
+/// Answers from `passages`, best first; `analyze` gives the terms of a text as `question` has them.
+pub(crate) fn extract(
+    question: &Terms,
+    passages: &[Passage],
+    analyze: impl Fn(&str) -> Vec<String>,
+) -> Extract {
+    let mut candidates = candidates(passages, &analyze);
+    let nearest = passages.iter().filter_map(|p| p.legs.vector.map(|leg| leg.score)).fold(0.0, f32::max);
+    let covered = candidates.iter().map(|c| question.share(&c.terms)).fold(0.0, f32::max);
+    if nearest < MIN_SIMILARITY && covered < MIN_COVERAGE {
+        return Extract { text: UNANSWERED.into(), quotes: Vec::new() };
+    }
+    let mut said = HashSet::new();
+    let mut quotes: Vec<Quote> = Vec::new();
+    while quotes.len() < MAX_QUOTES && !candidates.is_empty() {
+        let Some((best, worth)) = candidates
+            .iter()
+            .map(|c| c.worth(question, &said))
+            .enumerate()
+            // The first of equals: it stands in the better passage.
+            .reduce(|a, b| if b.1 > a.1 { b } else { a })
+        else {
+            break;
+        };
+        if !quotes.is_empty() && worth < MIN_GAIN {
+            break;
+        }
+        let chosen = candidates.remove(best);
+        let text = chosen.text.to_owned();
+        // Overlapping chunks repeat sentences.
+        candidates.retain(|c| c.text != text);
+        said.extend(chosen.terms);
+        said.extend(chosen.headings);
+        quotes.push(Quote { passage: chosen.passage, start: chosen.start, text });
+    }
+    if quotes.is_empty() {
+        return Extract { text: UNANSWERED.into(), quotes };
+    }
+    let text = quotes
+        .iter()
+        .enumerate()
+        .map(|(i, quote)| format!("{} [{}]", readable(&quote.text), i + 1))
+        .collect::<Vec<_>>()
+        .join(" ");
+    Extract { text, quotes }
+}
+
+fn candidates<'a>(passages: &'a [Passage], analyze: &impl Fn(&str) -> Vec<String>) -> Vec<Candidate<'a>> {
+    let mut candidates = Vec::new();
+    for (i, passage) in passages.iter().take(PASSAGES).enumerate() {
+        let headings: HashSet<String> = passage.headings.iter().flat_map(|h| analyze(h)).collect();
+        for (start, text) in sentences(&passage.text) {
+            let terms: HashSet<String> = analyze(text).into_iter().collect();
+            // A heading stands above the answer; it is none.
+            if terms.len() >= MIN_TERMS && !text.starts_with('#') {
+                let rank_weight = 1.0 / (1.0 + 0.15 * i as f32);
+                candidates.push(Candidate {
+                    passage: i,
+                    start,
+                    text,
+                    terms,
+                    headings: headings.clone(),
+                    rank_weight,
+                });
+            }
+        }
+    }
+    candidates
+}
+
+/// A quote in prose: without the mark of a list item or quotation.
+fn readable(quote: &str) -> &str {
+    quote.trim_start_matches(['-', '*', '>', '•', ' '])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ragstream_api::{
+        documents::Span,
+        search::{LegScore, Legs},
+    };
+    use uuid::Uuid;
+
+    fn passage(text: &str, similarity: f32) -> Passage {
+        Passage {
+            document_id: Uuid::nil(),
+            external_id: None,
+            chunk_id: Uuid::nil(),
+            score: 0.1,
+            text: text.into(),
+            page: None,
+            span: Span { start: 0, end: text.len() as u64 },
+            filename: "a.md".into(),
+            collection: "default".into(),
+            version: 1,
+            headings: Vec::new(),
+            metadata: Default::default(),
+            legs: Legs { vector: Some(LegScore { rank: 1, score: similarity }), keyword: None },
+        }
+    }
+
+    fn analyze(text: &str) -> Vec<String> {
+        text.to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|t| !t.is_empty())
+            .map(Into::into)
+            .collect()
+    }
+
+    fn terms(question: &str) -> Terms {
+        Terms::new(analyze(question).into_iter().map(|term| (term, 1.0)).collect())
+    }
+
+    #[test]
+    fn quotes_the_sentence_that_holds_the_question_and_nothing_else() {
+        let text = "The gateway takes uploads. The outbox relay appends records to the log. Cats sleep all day long.";
+        let extract = extract(&terms("outbox relay appends"), &[passage(text, 0.6)], analyze);
+        assert_eq!(extract.text, "The outbox relay appends records to the log. [1]");
+        let quote = &extract.quotes[0];
+        assert_eq!(&text[quote.start..quote.start + quote.text.len()], quote.text);
+    }
+
+    #[test]
+    fn what_is_not_in_the_documents_is_not_answered() {
+        let extract =
+            extract(&terms("capital of france"), &[passage("Cats sleep all day long.", 0.05)], analyze);
+        assert_eq!(extract.text, UNANSWERED);
+        assert!(extract.quotes.is_empty());
+        assert!(super::extract(&terms("x"), &[], analyze).quotes.is_empty());
+    }
+
+    #[test]
+    fn a_repeated_sentence_is_quoted_once() {
+        let same = "Kafka keeps the log of records.";
+        let extract =
+            extract(&terms("kafka log records"), &[passage(same, 0.7), passage(same, 0.6)], analyze);
+        assert_eq!(extract.quotes.len(), 1);
+    }
+}

@@ -1,0 +1,22 @@
+//! Settings of a query node.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// `RAGSTREAM_QUERY_*`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueryConfig {
+    /// Where snapshots of the index lie. A node of its own folder each.
+    pub snapshot_dir: PathBuf,
+    /// Seconds between snapshots; one is written only where something changed.
+    pub snapshot_seconds: u64,
+    /// Sessions of the model for questions, one thread each.
+    pub sessions: usize,
+}
+
+impl Default for QueryConfig {
+    fn default() -> Self {
+        Self { snapshot_dir: "snapshots".into(), snapshot_seconds: 60, sessions: 1 }
+    }
+}

@@ -1,0 +1,83 @@
+//! The clients: the same HTTP API that everybody uses.
+
+pub(crate) mod ask;
+pub(crate) mod status;
+pub(crate) mod upload;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use ragstream_api::{
+    documents::{JobResponse, UploadResponse},
+    problem::Problem,
+    search::QueryResponse,
+};
+use reqwest::{Client, Response};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// How long the server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a question waits for the upload that it names.
+const WAIT_MS: u64 = 30_000;
+
+/// Which server.
+#[derive(Args)]
+pub(crate) struct Server {
+    /// Address of the API.
+    #[arg(long, env = "RAGSTREAM_URL", value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    pub(crate) url: String,
+}
+
+/// The API of one server.
+#[derive(Clone)]
+pub(crate) struct Api {
+    client: Client,
+    base: String,
+}
+
+impl Api {
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        let client = Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build()?;
+        Ok(Self { client, base: url.trim_end_matches('/').to_owned() })
+    }
+
+    pub(crate) async fn upload(&self, form: reqwest::multipart::Form) -> Result<UploadResponse> {
+        let request = self.client.post(format!("{}/api/v2/documents/upload", self.base)).multipart(form);
+        self.answer(request.send().await).await
+    }
+
+    pub(crate) async fn status(&self, job_id: uuid::Uuid) -> Result<JobResponse> {
+        let request = self.client.get(format!("{}/api/v2/documents/status/{job_id}", self.base));
+        self.answer(request.send().await).await
+    }
+
+    /// Asks; with the token of an upload, once that is searchable.
+    pub(crate) async fn query(&self, question: &str, min_token: Option<&str>) -> Result<QueryResponse> {
+        let mut body = serde_json::json!({ "question": question });
+        if let Some(token) = min_token {
+            body["min_token"] = token.into();
+            body["wait_ms"] = WAIT_MS.into();
+        }
+        self.query_with(&body).await
+    }
+
+    pub(crate) async fn query_with(&self, body: &serde_json::Value) -> Result<QueryResponse> {
+        let request = self.client.post(format!("{}/api/v2/query", self.base)).json(body);
+        self.answer(request.send().await).await
+    }
+
+    /// The body of an answer; a problem becomes an error in its own words.
+    async fn answer<T: DeserializeOwned>(&self, sent: reqwest::Result<Response>) -> Result<T> {
+        let response =
+            sent.with_context(|| format!("no answer from {}: is Ragstream running there?", self.base))?;
+        let status = response.status();
+        let body = response.bytes().await.context("the answer broke off")?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).context("the answer is not what this version expects");
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => bail!("{} ({status})", problem.detail),
+            Err(_) => bail!("{} answered {status}", self.base),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Connections to the parts, made ready to use: schema, topics, bucket.
+
+use crate::addresses::Addresses;
+use anyhow::{Context, Result};
+use backon::{ExponentialBuilder, Retryable};
+use ragstream_core::fault::Fault;
+use ragstream_embedder::{EmbedderConfig, FastEmbedder};
+use ragstream_kafka::{KafkaConfig, KafkaDeadLetters, KafkaPublisher, TopicSettings, ensure_topics};
+use ragstream_postgres::{Ledger, LedgerConfig};
+use ragstream_runtime::config::ConfigError;
+use ragstream_s3::{S3Blobs, S3Config};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Longest pause between tries while a part is not there yet.
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+
+/// Kafka: the log.
+pub(crate) struct Log {
+    pub(crate) config: KafkaConfig,
+    pub(crate) publisher: Arc<KafkaPublisher>,
+    pub(crate) dead_letters: Arc<KafkaDeadLetters>,
+}
+
+/// Connects, and creates the topics where they are missing. Waits for the broker as long as it takes.
+pub(crate) async fn log(addresses: &Addresses, token: &CancellationToken) -> Result<Log> {
+    let config = KafkaConfig::new(Addresses::required(&addresses.kafka, "kafka")?);
+    let topics = TopicSettings { partitions: addresses.partitions, replication: addresses.replication };
+    patiently("Kafka", token, || ensure_topics(&config, topics)).await?;
+    let publisher = Arc::new(KafkaPublisher::new(&config)?);
+    let dead_letters = Arc::new(KafkaDeadLetters::new(&publisher));
+    Ok(Log { config, publisher, dead_letters })
+}
+
+/// Connects, and applies the schema.
+pub(crate) async fn ledger(addresses: &Addresses, token: &CancellationToken) -> Result<Arc<Ledger>> {
+    let url = Addresses::required(&addresses.postgres, "postgres")?;
+    let ledger = Ledger::new(&LedgerConfig::new(url)).map_err(bad_configuration)?;
+    patiently("PostgreSQL", token, || ledger.apply_schema()).await?;
+    Ok(Arc::new(ledger))
+}
+
+/// Connects, and creates the bucket where it is missing.
+pub(crate) async fn blobs(addresses: &Addresses, token: &CancellationToken) -> Result<Arc<S3Blobs>> {
+    let url = Addresses::required(&addresses.s3, "s3")?;
+    let config: S3Config = url.parse().map_err(|e| ConfigError(format!("--s3: {e}")))?;
+    let blobs = S3Blobs::new(&config);
+    patiently("blob storage", token, || blobs.ensure_bucket()).await?;
+    Ok(Arc::new(blobs))
+}
+
+/// Loads the model with so many sessions.
+pub(crate) async fn embedder(addresses: &Addresses, sessions: usize) -> Result<Arc<FastEmbedder>> {
+    let config =
+        EmbedderConfig { sessions, ..EmbedderConfig::new(addresses.model_dir()?, addresses.onnxruntime()?) };
+    let embedder = tokio::task::spawn_blocking(move || FastEmbedder::load(&config))
+        .await
+        .context("loading the model panicked")?
+        .map_err(|e| ConfigError(format!("the model can't be loaded: {e}")))?;
+    Ok(Arc::new(embedder))
+}
+
+fn bad_configuration(fault: Fault) -> anyhow::Error {
+    ConfigError(fault.to_string()).into()
+}
+
+/// Repeats `work` while its part is unavailable; says so once.
+async fn patiently<F, Fut>(part: &str, token: &CancellationToken, work: F) -> Result<()>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<(), Fault>>,
+{
+    let mut told = false;
+    let attempt = work
+        .retry(ExponentialBuilder::new().with_max_delay(MAX_BACKOFF).with_jitter().without_max_times())
+        .when(Fault::is_unavailable)
+        .notify(|fault, _| {
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(part, error = %fault, "waiting for a part that is not there yet");
+            }
+        });
+    tokio::select! {
+        done = attempt => done.with_context(|| format!("{part} can't be used")),
+        () = token.cancelled() => anyhow::bail!("stopped while waiting for {part}"),
+    }
+}

@@ -1,0 +1,137 @@
+//! Composition: which adapter a service gets for each of its ports. The only
+//! place that knows both.
+
+use crate::{addresses::Addresses, connect::Log};
+use anyhow::{Context, Result};
+use ragstream_chunk::{Chunker, ChunkerConfig};
+use ragstream_core::topics;
+use ragstream_embedder::FastEmbedder;
+use ragstream_embedding::EmbeddingConfig;
+use ragstream_extract::{ChildExtractor, Limits};
+use ragstream_gateway::GatewayConfig;
+use ragstream_ingestion::IngestionConfig;
+use ragstream_kafka::{group_source, view_source};
+use ragstream_postgres::Ledger;
+use ragstream_query::QueryConfig;
+use ragstream_runtime::{config::ConfigError, health::Health, tasks::Tasks};
+use ragstream_s3::S3Blobs;
+use std::{fs, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+
+/// The file in a query node's snapshot folder that keeps its name.
+const NODE_NAME: &str = "node";
+
+pub(crate) fn tie_gateway(
+    config: GatewayConfig,
+    log: &Log,
+    ledger: &Arc<Ledger>,
+    blobs: &Arc<S3Blobs>,
+    health: Health,
+    listener: TcpListener,
+    tasks: &mut Tasks,
+) {
+    let ports = ragstream_gateway::Ports {
+        intake: ledger.clone(),
+        outbox: ledger.clone(),
+        blobs: blobs.clone(),
+        publisher: log.publisher.clone(),
+        // Uploads are accepted without Kafka: the outbox keeps them.
+        health: health.with(ledger.clone()).with(blobs.clone()).with_optional(log.publisher.clone()),
+    };
+    ragstream_gateway::run(config, ports, listener, tasks);
+}
+
+pub(crate) fn tie_ingestion(
+    config: IngestionConfig,
+    addresses: &Addresses,
+    log: &Log,
+    ledger: &Arc<Ledger>,
+    blobs: &Arc<S3Blobs>,
+    tasks: &mut Tasks,
+) -> Result<Health> {
+    let chunking = ChunkerConfig::preset(&config.chunking).ok_or_else(|| {
+        ConfigError(format!(
+            "RAGSTREAM_INGESTION_CHUNKING={:?}: there are `model`, `tokens_500_50` and `chars_1000_200`",
+            config.chunking
+        ))
+    })?;
+    let tokenizer = addresses.model_dir()?.join("tokenizer.json");
+    let chunker = Chunker::new(tokenizer, chunking).map_err(|e| ConfigError(e.to_string()))?;
+    fs::create_dir_all(&config.work_dir)
+        .with_context(|| format!("can't create the work folder {}", config.work_dir.display()))?;
+    let extractor = ChildExtractor {
+        program: std::env::current_exe().context("can't find this program's own file")?,
+        args: vec!["extract-child".into()],
+        limits: Limits {
+            memory_bytes: config.extract_memory,
+            wall: Duration::from_secs(config.extract_seconds),
+            text_bytes: config.extract_output,
+            ..Limits::default()
+        },
+    };
+    let ports = ragstream_ingestion::Ports {
+        requests: group_source(&log.config, ragstream_ingestion::CONSUMER, &[topics::INGEST_REQUESTS])?,
+        dead_letters: log.dead_letters.clone(),
+        ledger: ledger.clone(),
+        blobs: blobs.clone(),
+        publisher: log.publisher.clone(),
+        extractor,
+        chunker,
+    };
+    let worker = ragstream_ingestion::run(config, ports, tasks);
+    Ok(Health::default().with(worker.as_probe("ingestion")))
+}
+
+pub(crate) fn tie_embedding(
+    config: EmbeddingConfig,
+    embedder: Arc<FastEmbedder>,
+    log: &Log,
+    ledger: &Arc<Ledger>,
+    tasks: &mut Tasks,
+) -> Result<Health> {
+    let ports = ragstream_embedding::Ports {
+        chunks: group_source(&log.config, ragstream_embedding::CONSUMER, &[topics::CHUNKS])?,
+        dead_letters: log.dead_letters.clone(),
+        ledger: ledger.clone(),
+        publisher: log.publisher.clone(),
+        embedder,
+    };
+    let worker = ragstream_embedding::run(config, ports, tasks).context("can't start the model's thread")?;
+    Ok(Health::default().with(worker.as_probe("embedding")))
+}
+
+pub(crate) async fn tie_query(
+    config: QueryConfig,
+    embedder: Arc<FastEmbedder>,
+    log: &Log,
+    ledger: &Arc<Ledger>,
+    listener: TcpListener,
+    tasks: &mut Tasks,
+) -> Result<Health> {
+    let kafka = log.config.clone();
+    let observer = format!("{}-{}", ragstream_query::CONSUMER, node_name(&config)?);
+    let ports = ragstream_query::Ports {
+        open_log: Box::new(move |start| view_source(&kafka, topics::EMBEDDINGS, start, observer)),
+        ends: log.publisher.clone(),
+        dead_letters: log.dead_letters.clone(),
+        ledger: ledger.clone(),
+        embedder,
+        health: Health::default(),
+    };
+    Ok(ragstream_query::run(config, ports, listener, tasks).await?)
+}
+
+/// A name for a query node that lasts as long as its snapshots: under it operators see its lag.
+fn node_name(config: &QueryConfig) -> Result<String> {
+    let dir = &config.snapshot_dir;
+    fs::create_dir_all(dir).with_context(|| format!("can't create the snapshot folder {}", dir.display()))?;
+    let file = dir.join(NODE_NAME);
+    if let Ok(name) = fs::read_to_string(&file)
+        && !name.trim().is_empty()
+    {
+        return Ok(name.trim().to_owned());
+    }
+    let name = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+    fs::write(&file, &name).with_context(|| format!("can't write {}", file.display()))?;
+    Ok(name)
+}
