@@ -101,17 +101,17 @@ impl Builder {
         if graph.watermark() >= view.next_row() {
             return Ok(Round::Done);
         }
-        self.insert(graph, view)?;
+        self.insert(graph, view, true)?;
         Ok(Round::More)
     }
 
     /// Inserts the next batch of live rows and moves the watermark over it.
-    fn insert(&mut self, graph: &Graph, view: &View) -> Result<(), Panicked> {
+    fn insert(&mut self, graph: &Graph, view: &View, check: bool) -> Result<(), Panicked> {
         let rows = view.live.iter_from(graph.watermark());
         let batch: Vec<(u32, &[f32])> =
             rows.filter_map(|row| Some((row, view.vector(row)?))).take(BATCH).collect();
         let end = if batch.len() < BATCH { None } else { batch.last().map(|(row, _)| row + 1) };
-        graph.insert(&batch, end.unwrap_or(view.next_row()), self.pool()?)
+        graph.insert(&batch, end.unwrap_or(view.next_row()), check, self.pool()?)
     }
 
     /// Builds a graph of the live rows of `view` and lets searches use it.
@@ -123,9 +123,9 @@ impl Builder {
                 timer.stop_and_discard();
                 return Ok(Round::Done);
             }
-            self.insert(&graph, view)?;
+            self.insert(&graph, view, false)?;
         }
-        // Later insertions may have cut the links to nodes that were found at first.
+        // Only now, for later insertions may cut the links to nodes that were found at first.
         let nodes = graph.first_rows();
         let nodes: Vec<(&[f32], usize)> =
             nodes.into_iter().enumerate().filter_map(|(n, row)| Some((view.vector(row)?, n))).collect();

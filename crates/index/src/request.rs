@@ -190,7 +190,7 @@ pub struct IndexStats {
     pub keyword_documents: u64,
     /// Segments of the keyword index.
     pub keyword_segments: usize,
-    /// [`checksum`](crate::checksum) of the visible chunk ids.
+    /// [`checksum`](crate::checksum()) of the visible chunk ids.
     pub checksum: u64,
 }
 

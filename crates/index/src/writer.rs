@@ -37,7 +37,8 @@ impl Writer {
         }
         // Cleared again only when all went well, so that a panic counts as a failure too.
         self.broken = true;
-        let mut view = View::clone(&shared.view());
+        let before = shared.view();
+        let mut view = View::clone(&before);
         let first_new = view.next_row();
         let mut transition = Transition {
             view: &mut view,
@@ -60,7 +61,12 @@ impl Writer {
         for row in retired.into_iter().filter(|row| *row < first_new) {
             self.keywords.remove(row);
         }
-        view.searcher = self.keywords.searcher()?;
+        // A commit costs milliseconds: staged rows can wait for the one of their marker.
+        let shows_others = view.visible.len() != before.visible.len() || view.checksum != before.checksum;
+        if shows_others {
+            view.searcher = self.keywords.searcher()?;
+        }
+        drop(before);
         shared.publish(view);
         self.broken = false;
         Ok(applied)

@@ -26,6 +26,10 @@ pub(super) const ROW: &str = "row";
 /// statistics of BM25 follow what is held.
 const DEAD_SHARE_BEFORE_MERGE: f32 = 0.3;
 
+/// Segments with fewer rows than this are merged as one size. Tantivy's own
+/// 10,000 would write all of them again with every eighth small `apply`.
+const SMALL_SEGMENT: u32 = 256;
+
 /// Merges run beside `apply`; one at a time leaves the other cores to searches.
 const MERGE_THREADS: usize = 1;
 
@@ -86,6 +90,7 @@ pub(crate) fn open(config: &IndexConfig) -> tantivy::Result<(KeywordWriter, Voca
     let writer: IndexWriter = index.writer_with_options(options)?;
     let mut merging = LogMergePolicy::default();
     merging.set_del_docs_ratio_before_merge(DEAD_SHARE_BEFORE_MERGE);
+    merging.set_min_layer_size(SMALL_SEGMENT);
     writer.set_merge_policy(Box::new(merging));
     let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
     Ok((KeywordWriter { fields, writer, reader, changed: false }, Vocabulary { fields, terms }))

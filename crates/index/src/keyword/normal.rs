@@ -12,7 +12,7 @@ pub(crate) fn normal(text: &str) -> String {
         return text.to_ascii_lowercase();
     }
     let folded = text.nfkd().filter(|c| !is_accent(*c)).nfc();
-    folded.flat_map(char::to_lowercase).filter(|c| !is_accent(*c)).map(unify).collect()
+    folded.flat_map(char::to_lowercase).filter(|c| !is_accent(*c)).flat_map(unify).collect()
 }
 
 /// Accents of Latin, Greek and Cyrillic letters; Arabic vowel signs, hamza
@@ -24,16 +24,24 @@ fn is_accent(c: char) -> bool {
 }
 
 /// Letters that are written one for the other. The Arabic ones are those that
-/// Lucene's `ArabicNormalizer` unifies.
-fn unify(c: char) -> char {
-    match c {
-        '\u{2019}' | '\u{2018}' | '\u{ff07}' => '\'',
-        '\u{671}' => '\u{627}',
-        '\u{649}' | '\u{6cc}' => '\u{64a}',
-        '\u{629}' => '\u{647}',
-        '\u{6a9}' => '\u{643}',
-        c => c,
-    }
+/// Lucene's `ArabicNormalizer` unifies, less the final teh, which the stemmer
+/// wants to see; the Latin ones are of its `ASCIIFoldingFilter`.
+fn unify(c: char) -> impl Iterator<Item = char> {
+    let (first, second) = match c {
+        '\u{2019}' | '\u{2018}' => ('\'', None),
+        'ß' => ('s', Some('s')),
+        'æ' => ('a', Some('e')),
+        'œ' => ('o', Some('e')),
+        'ø' => ('o', None),
+        'ł' => ('l', None),
+        'đ' | 'ð' => ('d', None),
+        'ı' => ('i', None),
+        '\u{671}' => ('\u{627}', None),
+        '\u{649}' | '\u{6cc}' => ('\u{64a}', None),
+        '\u{6a9}' => ('\u{643}', None),
+        c => (c, None),
+    };
+    std::iter::once(first).chain(second)
 }
 
 /// Whether a word may hold this character besides letters and digits.
@@ -55,6 +63,9 @@ mod tests {
             ("ΆΛΦΑ", "αλφα"),
             ("ёлка", "елка"),
             ("İstanbul", "istanbul"),
+            ("Straße", "STRASSE"),
+            ("Ærøskøbing Łódź", "aeroskobing lodz"),
+            ("don’t", "don't"),
             ("كِتَابٌ", "كتاب"),
             ("أحمد", "احمد"),
         ] {

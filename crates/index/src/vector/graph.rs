@@ -116,11 +116,12 @@ impl Graph {
         self.watermark.load(Ordering::Acquire)
     }
 
-    /// Adds rows that are not in it yet, then moves the watermark.
+    /// Adds rows that are not in it yet, looks new nodes up if `check`, then moves the watermark.
     pub(crate) fn insert(
         &self,
         rows: &[(u32, &[f32])],
         watermark: u32,
+        check: bool,
         pool: &ThreadPool,
     ) -> Result<(), Panicked> {
         let mut fresh: Vec<(&[f32], usize)> = Vec::with_capacity(rows.len());
@@ -148,7 +149,9 @@ impl Graph {
             pool.install(|| self.hnsw.parallel_insert_slice(&waiting));
         });
         catch_unwind(guarded).map_err(|_| Panicked)?;
-        self.check(&fresh, pool)?;
+        if check {
+            self.check(&fresh, pool)?;
+        }
         self.watermark.store(watermark, Ordering::Release);
         Ok(())
     }
@@ -206,7 +209,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let rows: Vec<(u32, &[f32])> =
             vectors.iter().map(Vec::as_slice).zip(0..).map(|(v, r)| (r, v)).collect();
-        graph.insert(&rows, vectors.len() as u32, &pool).unwrap();
+        graph.insert(&rows, vectors.len() as u32, true, &pool).unwrap();
         graph
     }
 
