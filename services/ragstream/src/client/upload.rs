@@ -161,8 +161,11 @@ pub(crate) async fn upload_all(api: &Api, files: &[PathBuf], fields: &Fields) ->
 }
 
 async fn send_all(api: &Api, files: &[PathBuf], fields: &Fields) -> Outcome {
-    let sent: Vec<_> = stream::iter(files)
-        .map(|file| async move { (file, send(api, file, fields).await) })
+    let sent: Vec<_> = stream::iter(files.to_vec())
+        .map(|file| async move {
+            let sent = send(api, &file, fields).await;
+            (file, sent)
+        })
         .buffered(CONCURRENT)
         .collect()
         .await;
