@@ -26,10 +26,22 @@ const GRAVEYARD_ROUND: Duration = Duration::from_millis(500);
 /// More lost nodes than this share make every search slow: worth a warning.
 const MANY_LOST: f64 = 0.05;
 
+/// All nodes are looked up again once there are so many times more of them than
+/// at the last time: ten look-ups a node in all, while nothing else is to do.
+const GROWTH_BEFORE_CHECK: f64 = 1.1;
+
 /// Starts the thread.
 pub(crate) fn start(shared: Arc<Shared>, config: IndexConfig, dot: Dot) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("index-graph".into()).spawn(move || {
-        let mut builder = Builder { shared, config, dot, pool: None, replaced: Vec::new(), broken: false };
+        let mut builder = Builder {
+            shared,
+            config,
+            dot,
+            pool: None,
+            replaced: Vec::new(),
+            broken: false,
+            check: Check::default(),
+        };
         builder.run();
     })
 }
@@ -41,8 +53,18 @@ struct Builder {
     pool: Option<ThreadPool>,
     /// Graphs that searches may still be walking.
     replaced: Vec<Arc<Graph>>,
+    check: Check,
     /// The graph library panicked: exact scans serve from then on.
     broken: bool,
+}
+
+/// How far all nodes have been looked up.
+#[derive(Default)]
+struct Check {
+    /// Nodes that there were when all of them had been.
+    nodes: usize,
+    /// The next one to look up.
+    next: usize,
 }
 
 /// What a round came to.
@@ -99,7 +121,7 @@ impl Builder {
     /// Adds the next rows to the graph that searches use.
     fn extend(&mut self, graph: &Graph, view: &View) -> Result<Round, Panicked> {
         if graph.watermark() >= view.next_row() {
-            return Ok(Round::Done);
+            return self.check(graph, view);
         }
         self.insert(graph, view, true)?;
         Ok(Round::More)
@@ -126,15 +148,12 @@ impl Builder {
             self.insert(&graph, view, false)?;
         }
         // Only now, for later insertions may cut the links to nodes that were found at first.
-        let nodes = graph.first_rows();
-        let nodes: Vec<(&[f32], usize)> =
-            nodes.into_iter().enumerate().filter_map(|(n, row)| Some((view.vector(row)?, n))).collect();
-        for part in nodes.chunks(BATCH) {
+        self.check = Check::default();
+        while let Round::More = self.check(&graph, view)? {
             if self.shared.is_stopping() {
                 timer.stop_and_discard();
                 return Ok(Round::Done);
             }
-            graph.check(part, self.pool()?)?;
         }
         let seconds = timer.stop_and_record();
         metrics::METRICS.graph_builds.with_label_values(&["ok"]).inc();
@@ -145,6 +164,22 @@ impl Builder {
         }
         self.replace(Some(Arc::new(graph)));
         Ok(Round::More)
+    }
+
+    /// Looks the next batch of nodes up, once the graph has grown enough for that to be worth it.
+    fn check(&mut self, graph: &Graph, view: &View) -> Result<Round, Panicked> {
+        let (nodes, _, _) = graph.sizes();
+        if self.check.next == 0 && (nodes as f64) < self.check.nodes as f64 * GROWTH_BEFORE_CHECK {
+            return Ok(Round::Done);
+        }
+        let batch = graph.nodes(self.check.next, BATCH, |row| view.vector(row));
+        graph.check(&batch, self.pool()?)?;
+        self.check.next += BATCH;
+        if self.check.next < nodes {
+            return Ok(Round::More);
+        }
+        self.check = Check { nodes, next: 0 };
+        Ok(Round::Done)
     }
 
     fn replace(&mut self, graph: Option<Arc<Graph>>) {

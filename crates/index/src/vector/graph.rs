@@ -8,7 +8,8 @@
 //! - It has no deletion: rows that are dead are left out by the caller, and
 //!   the graph is built anew once too many are.
 //! - A node that it does not find by its own vector is kept in a list of lost
-//!   nodes, which every search looks at one by one.
+//!   nodes, which every search looks at one by one. Each node is looked up when
+//!   it is new and again once the graph has grown, for links get lost as it grows.
 //! - Its own filtered search, its iterators and its dump are never called.
 //! - Should it panic all the same, the panic ends here.
 
@@ -173,9 +174,17 @@ impl Graph {
         Ok(())
     }
 
-    /// The first row of each node, in the order of nodes: what [`check`](Self::check) needs.
-    pub(crate) fn first_rows(&self) -> Vec<u32> {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).first.clone()
+    /// Up to `count` nodes from `from` on, each with the vector of one of its
+    /// rows, where `vector` still has one: what [`check`](Self::check) takes.
+    pub(crate) fn nodes<'v>(
+        &self,
+        from: usize,
+        count: usize,
+        vector: impl Fn(u32) -> Option<&'v [f32]>,
+    ) -> Vec<(&'v [f32], usize)> {
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let range = from..nodes.first.len().min(from + count);
+        range.filter_map(|node| Some((nodes.rows(node).find_map(&vector)?, node))).collect()
     }
 
     /// The rows of the `count` nearest nodes.
@@ -196,6 +205,14 @@ impl Graph {
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
         (nodes.first.len(), nodes.rows, nodes.lost.len())
+    }
+}
+
+#[cfg(test)]
+impl Graph {
+    /// Makes nodes lost.
+    pub(crate) fn lose(&self, nodes: Vec<usize>) {
+        self.nodes.write().unwrap_or_else(PoisonError::into_inner).lost = nodes;
     }
 }
 
@@ -230,7 +247,7 @@ mod tests {
         let vectors: Vec<Vec<f32>> =
             (0..100).map(|i| (i as f32 / 100.0).sin_cos()).map(|(a, b)| vec![a, b]).collect();
         let graph = graph(&vectors);
-        graph.nodes.write().unwrap().lost = vec![0, 99];
+        graph.lose(vec![0, 99]);
         for question in [[0.0, 1.0], [1.0, 0.0]] {
             let near = graph.near(&question, 5).unwrap();
             assert_eq!(near.lost, [0, 99]);

@@ -90,3 +90,70 @@ fn approximate<'v>(
         fetch = fetch.saturating_mul(WIDENING);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{keyword, record::ChunkRecord};
+    use ragstream_core::{
+        chunk::Chunk,
+        document::DocumentRef,
+        id::{ChunkId, DocumentId, JobId, Version},
+    };
+    use std::sync::Arc;
+
+    /// Points on a quarter of the unit circle, in order.
+    fn vector(n: u32, of: u32) -> [f32; 2] {
+        let (a, b) = (n as f32 / of as f32 * std::f32::consts::FRAC_PI_2).sin_cos();
+        [a, b]
+    }
+
+    fn record(n: u32) -> Arc<ChunkRecord> {
+        let document = DocumentRef {
+            document_id: DocumentId::generate(),
+            version: Version(1),
+            job_id: JobId::generate(),
+            collection: "c".into(),
+            external_id: None,
+            filename: "f".into(),
+            content_type: "t".into(),
+            metadata: Default::default(),
+        };
+        let id = ChunkId::derive(document.document_id, Version(1), "t", n);
+        let text = String::new();
+        let chunk = Chunk { id, position: n, text, span: 0..0, page: None, headings: vec![], tokens: 0 };
+        Arc::new(ChunkRecord { chunk, document: Arc::new(document), model: "m".into() })
+    }
+
+    #[test]
+    fn lost_nodes_and_rows_behind_the_watermark_are_found_with_the_graph_and_others_are_not() {
+        const ROWS: u32 = 2_000;
+        const IN_GRAPH: u32 = 1_900;
+        let config = IndexConfig { dimension: 2, exact_below: 64, ..IndexConfig::default() };
+        let mut view = {
+            let (mut keywords, _) = keyword::index::open(&config).unwrap();
+            View::empty(2, 0.25, keywords.searcher().unwrap())
+        };
+        for n in 0..ROWS {
+            let row = view.append(record(n), &vector(n, ROWS)).unwrap();
+            view.show("c", &[row]);
+        }
+        let dot = Dot::detect();
+        let graph = Graph::new(config.hnsw, dot, ROWS as usize);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let rows: Vec<(u32, &[f32])> = (0..IN_GRAPH).map(|row| (row, view.vector(row).unwrap())).collect();
+        graph.insert(&rows, IN_GRAPH, true, &pool).unwrap();
+        graph.lose(vec![7, 500, 1_899]);
+        let mut allowed = view.visible.clone();
+        allowed.remove(300);
+        for question in [7, 500, 1_899, 1_900, 1_950, 1_999, 300, 1_000] {
+            let walk = Walk { graph: &graph, watermark: IN_GRAPH };
+            let near = vector(question, ROWS);
+            let (found, path) = search(&view, Some(walk), &config, dot, &near, &allowed, 5);
+            assert_eq!(path, VectorPath::Graph);
+            assert_eq!(found.len(), 5);
+            assert_eq!(found.iter().any(|scored| scored.row == question), question != 300, "{question}");
+        }
+    }
+}
