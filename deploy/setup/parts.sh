@@ -9,6 +9,7 @@
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/system.sh"
+. "$(dirname "$0")/kafka-archive.sh"
 
 get_kafka() {
     pin=$(pins "$SETUP/kafka/pom.xml" "$SETUP/kafka/SHA256SUMS")
@@ -76,6 +77,7 @@ need_compiler
 need_java
 need_postgres
 get_kafka
+get_kafka_archive
 get_model
 get_onnxruntime
 say "all there in $PARTS"
