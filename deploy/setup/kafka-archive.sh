@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Kafka's classes, loaded and verified once and mapped from then on (Java's class data
 # sharing): the broker starts in two thirds of the time and takes 40 MB less.
 # Sourced by parts.sh. Without it everything works the same, only slower, so a

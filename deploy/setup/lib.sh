@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shared by the setup scripts. Sourced, not run.
 
 set -eu

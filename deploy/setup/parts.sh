@@ -21,9 +21,9 @@ get_kafka() {
         -DincludeScope=runtime -DoutputDirectory="$PARTS/.new-kafka" >"$LOG" 2>&1 || show_log "mvn"
     (cd "$PARTS/.new-kafka" && sha256sum --quiet --strict -c "$SETUP/kafka/SHA256SUMS") >"$LOG" 2>&1 ||
         show_log "checking Kafka's jars against deploy/setup/kafka/SHA256SUMS"
-    extra=$(cd "$PARTS/.new-kafka" && ls ./*.jar | wc -l)
-    [ "$extra" = "$(wc -l <"$SETUP/kafka/SHA256SUMS")" ] ||
-        die "Maven brought $extra jars, which is not what deploy/setup/kafka/SHA256SUMS lists"
+    count=$(find "$PARTS/.new-kafka" -name '*.jar' | wc -l)
+    [ "$count" = "$(wc -l <"$SETUP/kafka/SHA256SUMS")" ] ||
+        die "Maven brought $count jars, which is not what deploy/setup/kafka/SHA256SUMS lists"
     finish_part kafka "$pin"
 }
 
