@@ -11,7 +11,7 @@ test: parts
 
 # The blob store's contract and the end-to-end suite once more, on a real MinIO.
 test-minio: parts parts-minio
-	@sh deploy/test-minio.sh
+	@sh deploy/setup/with-minio.sh sh deploy/test.sh -p ragstream-s3 -p ragstream-e2e
 
 # Formatting, lints, and the deployment files.
 check:

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shared by the setup scripts. Sourced, not run.
 
 set -eu
@@ -66,7 +67,7 @@ open_parts() {
     SETUP=$(cd "$(dirname "$0")" && pwd)
     PARTS=${RAGSTREAM_PARTS:-$SETUP/../../.ragstream/parts}
     mkdir -p "$PARTS"
-    PARTS=$(cd "$PARTS" && pwd)
+    PARTS=$(cd "$PARTS" && pwd -P)
     LOG=$PARTS/.log
     exec 9>"$PARTS/.lock"
     if ! flock -n 9; then

@@ -8,8 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 
 # What go.mod asks for, and the toolchain that is fetched where Go is older.
-GO_MINOR=24
-GO_TOOLCHAIN=go1.24.9
+GO_MINOR=25
+GO_TOOLCHAIN=go1.25.0
 
 go_minor() { go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p'; }
 

@@ -9,6 +9,7 @@
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/system.sh"
+. "$(dirname "$0")/kafka-archive.sh"
 
 get_kafka() {
     pin=$(pins "$SETUP/kafka/pom.xml" "$SETUP/kafka/SHA256SUMS")
@@ -20,9 +21,9 @@ get_kafka() {
         -DincludeScope=runtime -DoutputDirectory="$PARTS/.new-kafka" >"$LOG" 2>&1 || show_log "mvn"
     (cd "$PARTS/.new-kafka" && sha256sum --quiet --strict -c "$SETUP/kafka/SHA256SUMS") >"$LOG" 2>&1 ||
         show_log "checking Kafka's jars against deploy/setup/kafka/SHA256SUMS"
-    extra=$(cd "$PARTS/.new-kafka" && ls ./*.jar | wc -l)
-    [ "$extra" = "$(wc -l <"$SETUP/kafka/SHA256SUMS")" ] ||
-        die "Maven brought $extra jars, which is not what deploy/setup/kafka/SHA256SUMS lists"
+    count=$(find "$PARTS/.new-kafka" -name '*.jar' | wc -l)
+    [ "$count" = "$(wc -l <"$SETUP/kafka/SHA256SUMS")" ] ||
+        die "Maven brought $count jars, which is not what deploy/setup/kafka/SHA256SUMS lists"
     finish_part kafka "$pin"
 }
 
@@ -76,6 +77,7 @@ need_compiler
 need_java
 need_postgres
 get_kafka
+get_kafka_archive
 get_model
 get_onnxruntime
 say "all there in $PARTS"

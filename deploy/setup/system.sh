@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Programs that the distribution packages. Sourced by parts.sh.
 # Each is installed only where it is missing.
 
