@@ -1,0 +1,129 @@
+//! What a source yields, and where it lies.
+
+use bytes::Bytes;
+use std::{fmt, sync::Arc};
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// Names a partition.
+    pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// A place in a partition: the offset of the next message to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Which partition.
+    pub at: TopicPartition,
+    /// The offset that is read first after a restart from here.
+    pub next: i64,
+}
+
+/// A record as consumed.
+#[derive(Clone)]
+pub struct Message {
+    /// The topic it was read from.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+    /// When it was produced, milliseconds since the epoch; 0 where unknown.
+    pub timestamp_ms: i64,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// Its headers, in order; a name may come twice.
+    pub headers: Vec<(String, Bytes)>,
+    /// Which try this is, 1 for the first. Waiting for a dependency is no try.
+    /// Counted in memory: a restart begins at 1 again.
+    pub attempt: u32,
+}
+
+impl Message {
+    /// The first header of this name, where it is UTF-8.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(n, _)| n == name)?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// The key, where it is UTF-8.
+    pub fn key_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.key.as_deref()?).ok()
+    }
+
+    /// The partition it was read from.
+    pub fn topic_partition(&self) -> TopicPartition {
+        TopicPartition { topic: self.topic.clone(), partition: self.partition }
+    }
+
+    /// Bytes it holds in memory, near enough to bound a queue by.
+    pub(crate) fn weight(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len) + headers
+    }
+}
+
+impl fmt::Debug for Message {
+    /// Where it lies and how big it is: never its value, which may be somebody's text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic)
+            .field("partition", &self.partition)
+            .field("offset", &self.offset)
+            .field("attempt", &self.attempt)
+            .field("value_bytes", &self.value.as_ref().map(Bytes::len))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        Message {
+            topic: "t".into(),
+            partition: 1,
+            offset: 2,
+            timestamp_ms: 0,
+            key: Some(Bytes::from_static(b"k")),
+            value: Some(Bytes::from_static(b"secret")),
+            headers: vec![
+                ("h".into(), Bytes::from_static(b"v")),
+                ("bad".into(), Bytes::from_static(b"\xff")),
+            ],
+            attempt: 1,
+        }
+    }
+
+    #[test]
+    fn reads_text_where_it_is_text() {
+        let message = message();
+        assert_eq!(message.key_str(), Some("k"));
+        assert_eq!(message.header("h"), Some("v"));
+        assert_eq!(message.header("bad"), None);
+        assert_eq!(message.header("none"), None);
+    }
+
+    #[test]
+    fn never_prints_its_value() {
+        assert!(!format!("{:?}", message()).contains("secret"));
+    }
+}

@@ -1,0 +1,130 @@
+//! A worker's life: start the poll thread, dispatch, drain, end.
+
+use crate::{
+    burial::{Burials, Undertaker},
+    config::Config,
+    dead_letter::DeadLetters,
+    dispatch::{Dispatcher, End},
+    error::WorkerError,
+    handler::Handler,
+    health::HealthHandle,
+    reader::Reader,
+    shared::{Phase, Shared},
+    source::Source,
+};
+use ragstream_core::fault::Fault;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+/// How long the poll thread may take, after all work has ended, for its last
+/// commit and for leaving the group: a broker that is down answers neither.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(15);
+
+/// A consumer: a source, a handler, and the loop between them.
+pub struct Worker {
+    config: Arc<Config>,
+    source: Box<dyn Source>,
+    handler: Arc<dyn Handler>,
+    dead_letters: Arc<dyn DeadLetters>,
+    health: HealthHandle,
+}
+
+impl Worker {
+    /// A worker that does nothing until it is [run](Self::run).
+    pub fn new(
+        config: Config,
+        source: Box<dyn Source>,
+        handler: Arc<dyn Handler>,
+        dead_letters: Arc<dyn DeadLetters>,
+    ) -> Self {
+        let config = Arc::new(config.normalized());
+        let health = HealthHandle::new(&config.name);
+        Self { config, source, handler, dead_letters, health }
+    }
+
+    /// How it is, now and later.
+    pub fn health(&self) -> HealthHandle {
+        self.health.clone()
+    }
+
+    /// Consumes until `shutdown` is cancelled; then begins nothing more, waits up
+    /// to [`Config::shutdown_deadline`] for what is in the handler, commits, leaves.
+    ///
+    /// `Err` where it ended by itself: the process should end too. Where the
+    /// future is dropped the poll thread still commits what is settled and leaves.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
+        let health = self.health.clone();
+        let result = self.run_inner(shutdown).await;
+        match &result {
+            Ok(()) => tracing::info!(consumer = %health.name(), "worker stopped"),
+            Err(error) => tracing::error!(consumer = %health.name(), %error, "worker stopped by itself"),
+        }
+        health.stopped(result.as_ref().err().map(ToString::to_string));
+        result
+    }
+
+    async fn run_inner(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
+        let Self { config, source, handler, dead_letters, health } = self;
+        let consumer = config.name.clone();
+        let shared = Arc::new(Shared::new());
+        let undertaker = Undertaker {
+            config: config.clone(),
+            shared: shared.clone(),
+            health: health.clone(),
+            handler: handler.clone(),
+            dead_letters,
+            stopping: CancellationToken::new(),
+        };
+        let reader = Reader::new(source, shared.clone(), config.clone(), health.clone());
+        let gone = CancellationToken::new();
+        let thread = PollThread::start(reader, shared.clone(), gone.clone()).map_err(|error| {
+            WorkerError::PollThread { consumer: consumer.clone(), what: error.to_string() }
+        })?;
+        health.running();
+        let dispatcher = Dispatcher::new(config, shared, health, handler, Burials::new(undertaker));
+        let end = dispatcher.run(shutdown, gone).await;
+        let left = thread.finish().await;
+        match (end, left) {
+            (End::Budget(in_a_row, last), _) => Err(WorkerError::ErrorBudget { consumer, in_a_row, last }),
+            (_, Err(what)) => Err(WorkerError::PollThread { consumer, what }),
+            (_, Ok(Err(fault))) => Err(WorkerError::Source { consumer, fault }),
+            (End::Asked | End::SourceGone, Ok(Ok(()))) => Ok(()),
+        }
+    }
+}
+
+/// The running poll thread. Told to commit and leave when this is dropped.
+struct PollThread {
+    shared: Arc<Shared>,
+    result: oneshot::Receiver<Result<(), Fault>>,
+}
+
+impl PollThread {
+    fn start(reader: Reader, shared: Arc<Shared>, gone: CancellationToken) -> std::io::Result<Self> {
+        let (sender, result) = oneshot::channel();
+        std::thread::Builder::new().name("worker-poll".to_owned()).spawn(move || {
+            // Also where the thread panics.
+            let _gone = gone.drop_guard();
+            // Nobody listens where `run` was dropped.
+            let _ = sender.send(reader.run());
+        })?;
+        Ok(Self { shared, result })
+    }
+
+    /// `Err` says what the thread did instead of ending.
+    async fn finish(mut self) -> Result<Result<(), Fault>, String> {
+        self.shared.enter(Phase::Finished);
+        match tokio::time::timeout(LEAVE_DEADLINE, &mut self.result).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(_)) => Err("panicked".to_owned()),
+            Err(_) => Err(format!("did not leave within {} s", LEAVE_DEADLINE.as_secs())),
+        }
+    }
+}
+
+impl Drop for PollThread {
+    fn drop(&mut self) {
+        self.shared.enter(Phase::Finished);
+    }
+}
