@@ -1,0 +1,146 @@
+//! How this process talks to Kafka: librdkafka's settings, each with its reason.
+
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Largest record that [`crate::KafkaPublisher`] appends: key, value and headers.
+/// A chunk with its text and vector is a few KiB; this leaves room for a
+/// document's metadata and stays far below what a broker's heap minds.
+pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+/// What a dead letter adds to the record it holds, at most.
+pub const MAX_LETTER_BYTES: usize = MAX_RECORD_BYTES + 256 * 1024;
+/// `max.message.bytes` of topics, and what clients ask for: above what any
+/// producer of ours sends, framing included, so that the limit that is met first
+/// is ours.
+pub const TOPIC_MESSAGE_BYTES: usize = 5 * 1024 * 1024;
+
+/// How long a record may take to be acknowledged before its append is
+/// `Unavailable`: past a leader election, short enough for a caller to wait.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a request for metadata or offsets may take.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which cluster, and how to get in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KafkaConfig {
+    /// `host:port`, comma-separated.
+    pub brokers: String,
+    /// Names this process in the broker's logs and quotas.
+    pub client_id: String,
+    /// Further librdkafka settings for every client (`security.protocol`,
+    /// `sasl.*`, `ssl.*`, `client.rack` …); they win over what is set here.
+    pub extra: BTreeMap<String, String>,
+    /// Further settings for consumers only.
+    pub consumer: BTreeMap<String, String>,
+    /// Further settings for producers only.
+    pub producer: BTreeMap<String, String>,
+}
+
+impl Default for KafkaConfig {
+    fn default() -> Self {
+        Self::new("localhost:9092")
+    }
+}
+
+impl KafkaConfig {
+    /// A cluster that lets everybody in.
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            client_id: "ragstream".to_owned(),
+            extra: BTreeMap::new(),
+            consumer: BTreeMap::new(),
+            producer: BTreeMap::new(),
+        }
+    }
+
+    fn client(&self, settings: &[(&str, &str)], role: &BTreeMap<String, String>) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", &self.client_id)
+            // "localhost" is both ::1 and 127.0.0.1, and a broker listens on one
+            // of them: every other connection would be refused and logged.
+            .set("broker.address.family", "v4")
+            .set("socket.keepalive.enable", "true")
+            // A broker that is back is found within 2 s instead of 10.
+            .set("reconnect.backoff.ms", "100")
+            .set("reconnect.backoff.max.ms", "2000")
+            // Topics are made by `ensure_topics`, never by a typing error.
+            .set("allow.auto.create.topics", "false")
+            // A topic or partition that appears later is seen within this.
+            .set("topic.metadata.refresh.interval.ms", "30000");
+        for (name, value) in settings {
+            config.set(*name, *value);
+        }
+        for (name, value) in self.extra.iter().chain(role) {
+            config.set(name, value);
+        }
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    pub(crate) fn admin(&self) -> ClientConfig {
+        self.client(&[], &BTreeMap::new())
+    }
+
+    pub(crate) fn producer(&self) -> ClientConfig {
+        let delivery_ms = DELIVERY_TIMEOUT.as_millis().to_string();
+        let message_bytes = (MAX_LETTER_BYTES + 64 * 1024).to_string();
+        self.client(
+            &[
+                // No duplicates from retries, no reordering, nothing acknowledged
+                // that a second replica lacks.
+                ("enable.idempotence", "true"),
+                ("acks", "all"),
+                ("compression.type", "lz4"),
+                // Micro-batches: 5 ms are nothing against an embedding.
+                ("linger.ms", "5"),
+                // Java's default: other producers place a key alike.
+                ("partitioner", "murmur2_random"),
+                ("delivery.timeout.ms", &delivery_ms),
+                // Where these are full, append waits.
+                ("queue.buffering.max.messages", "50000"),
+                ("queue.buffering.max.kbytes", "65536"),
+                ("message.max.bytes", &message_bytes),
+                ("statistics.interval.ms", "0"),
+            ],
+            &self.producer,
+        )
+    }
+
+    pub(crate) fn group(&self, group: &str) -> ClientConfig {
+        let fetch_bytes = TOPIC_MESSAGE_BYTES.to_string();
+        self.client(
+            &[
+                ("group.id", group),
+                // A rebalance moves what has to move, the rest goes on.
+                ("partition.assignment.strategy", "cooperative-sticky"),
+                // The worker alone says what is committed.
+                ("enable.auto.commit", "false"),
+                ("enable.auto.offset.store", "false"),
+                ("auto.offset.reset", "earliest"),
+                // A killed process is replaced after 10 s. One whose poll thread
+                // hangs, which takes no work to do, after 60.
+                ("session.timeout.ms", "10000"),
+                ("heartbeat.interval.ms", "3000"),
+                ("max.poll.interval.ms", "60000"),
+                // Answered at once where there is something to fetch; else this
+                // is how late a partition that was just resumed is asked for.
+                ("fetch.wait.max.ms", "100"),
+                ("fetch.min.bytes", "1"),
+                ("fetch.queue.backoff.ms", "20"),
+                ("fetch.error.backoff.ms", "200"),
+                // Read ahead: small, for a pause throws it away.
+                ("queued.min.messages", "2000"),
+                ("queued.max.messages.kbytes", "16384"),
+                ("fetch.message.max.bytes", &fetch_bytes),
+                // The lag, and the sign that a broker is back.
+                ("statistics.interval.ms", "2000"),
+            ],
+            &self.consumer,
+        )
+    }
+}

@@ -1,0 +1,56 @@
+//! Kafka's errors, by what the caller must do.
+
+use ragstream_core::fault::Fault;
+use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
+
+/// What `doing` failed with. Nearly everything is `Unavailable`: a cluster that
+/// elects, restarts, is reconfigured or refuses a password works again when
+/// somebody has seen to it, and no record is to blame.
+pub(crate) fn fault(doing: &str, error: KafkaError) -> Fault {
+    use RDKafkaErrorCode::*;
+    let fault = match &error {
+        KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => Fault::invalid("kafka_config", doing),
+        KafkaError::MessageConsumptionFatal(_) => Fault::failed("kafka_fatal", doing),
+        _ => match error.rdkafka_error_code() {
+            Some(MessageSizeTooLarge | InvalidMessageSize | MessageBatchTooLarge) => {
+                Fault::invalid("record_too_large", doing)
+            }
+            Some(InvalidTopic) => Fault::invalid("topic_name", doing),
+            Some(Fatal | Fenced | FencedInstanceId) => Fault::failed("kafka_fatal", doing),
+            Some(
+                TopicAuthorizationFailed
+                | GroupAuthorizationFailed
+                | ClusterAuthorizationFailed
+                | SaslAuthenticationFailed
+                | Authentication,
+            ) => Fault::unavailable("kafka_denied", doing),
+            Some(UnknownTopic | UnknownPartition | UnknownTopicOrPartition) => {
+                Fault::unavailable("topic_missing", doing)
+            }
+            _ => Fault::unavailable("kafka_unavailable", doing),
+        },
+    };
+    fault.caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ragstream_core::fault::FaultKind;
+
+    #[test]
+    fn only_a_record_that_is_too_large_is_the_records_fault() {
+        let of = |code| fault("append", KafkaError::MessageProduction(code));
+        assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge).kind, FaultKind::Invalid);
+        assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge).class, "record_too_large");
+        for code in [
+            RDKafkaErrorCode::MessageTimedOut,
+            RDKafkaErrorCode::AllBrokersDown,
+            RDKafkaErrorCode::NotEnoughReplicas,
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+            RDKafkaErrorCode::UnknownTopicOrPartition,
+        ] {
+            assert_eq!(of(code).kind, FaultKind::Unavailable, "{code:?}");
+        }
+    }
+}

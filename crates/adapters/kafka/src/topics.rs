@@ -1,0 +1,193 @@
+//! Makes the topics.
+
+use crate::{
+    cluster,
+    config::{KafkaConfig, REQUEST_TIMEOUT, TOPIC_MESSAGE_BYTES},
+    context::QuietContext,
+    fault::fault,
+};
+use ragstream_core::{
+    fault::{Fault, Result},
+    topics::{ALL, TopicSpec, dead_letters_of},
+};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    types::RDKafkaErrorCode,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// Work waits this long for a consumer: longer than a holiday without operators.
+const WORK_RETENTION_MS: u64 = 14 * DAY_MS;
+/// Dead letters wait for a person.
+const DEAD_LETTER_RETENTION_MS: u64 = 180 * DAY_MS;
+/// A view that was away for longer than this must be rebuilt from the beginning:
+/// it may have missed tombstones.
+const TOMBSTONE_RETENTION_MS: u64 = 30 * DAY_MS;
+/// Deleted text leaves the log at the latest after this (and what the cleaner takes).
+const MAX_COMPACTION_LAG_MS: u64 = DAY_MS;
+/// Only closed segments are compacted.
+const COMPACTED_SEGMENT_MS: u64 = 6 * 60 * 60 * 1000;
+const COMPACTED_SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
+
+/// How long to wait for a cluster that is starting and for all leaders.
+const DEADLINE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How topics are laid out where they do not exist yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Partitions of each topic: the most consumers that can share its work. A
+    /// dead-letter topic has one.
+    pub partitions: i32,
+    /// Copies of each record. With 3 and more, two must have it before it counts.
+    pub replication: i32,
+}
+
+impl Default for TopicSettings {
+    /// One broker; more partitions than one machine has workers.
+    fn default() -> Self {
+        Self { partitions: 6, replication: 1 }
+    }
+}
+
+struct Wanted {
+    name: String,
+    partitions: i32,
+    config: Vec<(&'static str, String)>,
+}
+
+fn work(spec: &TopicSpec, settings: TopicSettings) -> Wanted {
+    let mut config = if spec.compacted {
+        vec![
+            ("cleanup.policy", "compact".to_owned()),
+            ("delete.retention.ms", TOMBSTONE_RETENTION_MS.to_string()),
+            ("max.compaction.lag.ms", MAX_COMPACTION_LAG_MS.to_string()),
+            ("segment.ms", COMPACTED_SEGMENT_MS.to_string()),
+            ("segment.bytes", COMPACTED_SEGMENT_BYTES.to_string()),
+        ]
+    } else {
+        vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", WORK_RETENTION_MS.to_string())]
+    };
+    config.extend(common(settings));
+    Wanted { name: spec.name.to_owned(), partitions: settings.partitions, config }
+}
+
+fn dead_letters(spec: &TopicSpec, settings: TopicSettings) -> Wanted {
+    let mut config = vec![
+        ("cleanup.policy", "delete".to_owned()),
+        ("retention.ms", DEAD_LETTER_RETENTION_MS.to_string()),
+        ("retention.bytes", "-1".to_owned()),
+    ];
+    config.extend(common(settings));
+    Wanted { name: dead_letters_of(spec.name), partitions: 1, config }
+}
+
+fn common(settings: TopicSettings) -> [(&'static str, String); 2] {
+    let in_sync = if settings.replication >= 3 { 2 } else { 1 };
+    [("max.message.bytes", TOPIC_MESSAGE_BYTES.to_string()), ("min.insync.replicas", in_sync.to_string())]
+}
+
+fn wanted(settings: TopicSettings) -> Vec<Wanted> {
+    let letters = ALL.iter().filter(|spec| spec.consumed).map(|spec| dead_letters(spec, settings));
+    ALL.iter().map(|spec| work(spec, settings)).chain(letters).collect()
+}
+
+/// Creates the topics of [`ALL`] and their dead-letter topics where they are
+/// missing, and returns when each is there with all its leaders. What exists is
+/// left as it is. Any number of processes may call it at the same time.
+///
+/// `Unavailable` when the cluster did not answer, or not so, within a minute.
+pub async fn ensure_topics(config: &KafkaConfig, settings: TopicSettings) -> Result<()> {
+    let admin: AdminClient<QuietContext> = config
+        .admin()
+        .create_with_context(QuietContext)
+        .map_err(|error| fault("creating a Kafka admin client", error))?;
+    let admin = Arc::new(admin);
+    let wanted = Arc::new(wanted(settings));
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let result = match create(&admin, &wanted, settings).await {
+            Ok(()) => all_there(&admin, &wanted).await,
+            Err(fault) => Err(fault),
+        };
+        match result {
+            Err(fault) if fault.is_unavailable() && Instant::now() < deadline => sleep(PAUSE).await,
+            result => return result,
+        }
+    }
+}
+
+async fn create(admin: &AdminClient<QuietContext>, wanted: &[Wanted], settings: TopicSettings) -> Result<()> {
+    let topics: Vec<NewTopic<'_>> = wanted
+        .iter()
+        .map(|topic| {
+            let new =
+                NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(settings.replication));
+            topic.config.iter().fold(new, |new, (name, value)| new.set(name, value))
+        })
+        .collect();
+    let options =
+        AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT));
+    let results =
+        admin.create_topics(&topics, &options).await.map_err(|error| fault("creating topics", error))?;
+    for result in results {
+        match result {
+            Ok(topic) => tracing::info!(topic, "topic created"),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(refused(&topic, code)),
+        }
+    }
+    Ok(())
+}
+
+fn refused(topic: &str, code: RDKafkaErrorCode) -> Fault {
+    use RDKafkaErrorCode::*;
+    let message = format!("creating topic {topic}: {code}");
+    match code {
+        InvalidReplicationFactor | InvalidPartitions | InvalidConfig | PolicyViolation => {
+            Fault::invalid("topic_settings", message)
+        }
+        _ => Fault::unavailable("kafka_unavailable", message),
+    }
+}
+
+async fn all_there(admin: &Arc<AdminClient<QuietContext>>, wanted: &Arc<Vec<Wanted>>) -> Result<()> {
+    let (admin, wanted) = (admin.clone(), wanted.clone());
+    let ask = move || {
+        for topic in wanted.iter() {
+            let found = cluster::led_partitions(admin.inner(), &topic.name, REQUEST_TIMEOUT)?;
+            if found != topic.partitions {
+                tracing::debug!(topic = topic.name, found, wanted = topic.partitions, "topic kept as it is");
+            }
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(ask)
+        .await
+        .unwrap_or_else(|error| Err(Fault::failed("kafka_client", "a request panicked").caused_by(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ragstream_core::topics::{EMBEDDINGS, LIFECYCLE};
+
+    #[test]
+    fn each_consumed_topic_has_a_dead_letter_topic() {
+        let names: Vec<_> = wanted(TopicSettings::default()).into_iter().map(|topic| topic.name).collect();
+        assert!(names.contains(&"chunk-embeddings.dlq".to_owned()));
+        assert!(!names.contains(&format!("{LIFECYCLE}.dlq")));
+        assert_eq!(names.len(), 9);
+    }
+
+    #[test]
+    fn only_views_are_compacted() {
+        for topic in wanted(TopicSettings { partitions: 3, replication: 3 }) {
+            let compacted = topic.config.contains(&("cleanup.policy", "compact".to_owned()));
+            assert_eq!(compacted, [EMBEDDINGS, LIFECYCLE].contains(&topic.name.as_str()), "{}", topic.name);
+            assert!(topic.config.contains(&("min.insync.replicas", "2".to_owned())));
+        }
+    }
+}
