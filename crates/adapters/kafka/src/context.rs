@@ -16,9 +16,9 @@ impl ClientContext for QuietContext {
     }
 }
 
-/// Facilities that repeat while a broker is away. Whoever waits for that broker
-/// says so once.
-const CONNECTION: [&str; 5] = ["FAIL", "ERROR", "REQTMOUT", "MAXPOLL", "SESSTMOUT"];
+/// Facilities that repeat while a broker is away, where whoever waits for that
+/// broker says so once; and failed commits, which are repeated.
+const HANDLED: [&str; 6] = ["FAIL", "ERROR", "REQTMOUT", "MAXPOLL", "SESSTMOUT", "COMMITFAIL"];
 
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
@@ -27,7 +27,7 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         | RDKafkaLogLevel::Critical
         | RDKafkaLogLevel::Error
         | RDKafkaLogLevel::Warning
-            if !CONNECTION.contains(&facility) =>
+            if !HANDLED.contains(&facility) =>
         {
             tracing::warn!(target: "librdkafka", facility, "{message}");
         }

@@ -6,7 +6,7 @@ mod support;
 use bytes::Bytes;
 use ragstream_core::{
     fault::Fault,
-    ports::{Outgoing, Publisher},
+    ports::{LogEnds as _, Outgoing, Publisher},
     topics::{dead_letters_of, header},
 };
 use ragstream_kafka::*;
@@ -23,7 +23,7 @@ fn at(topic: &str, count: usize) -> Vec<Outgoing> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_members_share_the_work_and_lose_nothing_when_they_come_and_go() {
-    let kafka = broker();
+    let kafka = broker().await;
     let (partitions, count) = (4, 600);
     let topic = topic(&kafka, "shared", partitions).await;
     let publisher = KafkaPublisher::new(&kafka).unwrap();
@@ -52,7 +52,7 @@ async fn two_members_share_the_work_and_lose_nothing_when_they_come_and_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_slower_than_max_poll_interval_keeps_its_partitions() {
-    let mut kafka = broker();
+    let mut kafka = broker().await;
     let topic = topic(&kafka, "slow", 1).await;
     KafkaPublisher::new(&kafka).unwrap().append(at(&topic, 2)).await.unwrap();
     for name in ["session.timeout.ms", "max.poll.interval.ms"] {
@@ -71,7 +71,7 @@ async fn a_handler_slower_than_max_poll_interval_keeps_its_partitions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_the_record_and_its_story() {
-    let kafka = broker();
+    let kafka = broker().await;
     let topic = topic(&kafka, "letters", 2).await;
     let publisher = KafkaPublisher::new(&kafka).unwrap();
     let bytes: Bytes = (0..=255_u8).collect::<Vec<_>>().into();
@@ -135,7 +135,7 @@ async fn a_dead_letter_is_the_record_and_its_story() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_replays_from_where_it_is_told_and_shares_nothing() {
-    let kafka = broker();
+    let kafka = broker().await;
     let topic = topic(&kafka, "view", 3).await;
     let publisher = KafkaPublisher::new(&kafka).unwrap();
     publisher.append(at(&topic, 90)).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_view_replays_from_where_it_is_told_and_shares_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lag_goes_down_to_nothing() {
-    let kafka = broker();
+    let kafka = broker().await;
     let topic = topic(&kafka, "lag", 1).await;
     KafkaPublisher::new(&kafka).unwrap().append(at(&topic, 50)).await.unwrap();
     let source = group_source(&kafka, &unique("group"), &[&topic]).unwrap();
@@ -182,5 +182,3 @@ async fn lag_goes_down_to_nothing() {
     until("the lag is seen", || lag.get() == 50).await;
     run.stop().await;
 }
-
-use ragstream_core::ports::LogEnds as _;

@@ -7,6 +7,7 @@ use ragstream_core::{
     ports::{LogEnds, Probe, Publisher},
     topics::dead_letters_of,
 };
+use ragstream_embedded::{Kafka, KafkaOptions, Parts};
 use ragstream_kafka::*;
 use ragstream_worker::*;
 use std::{collections::BTreeSet, time::Duration};
@@ -14,8 +15,13 @@ use support::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_waits_and_goes_on_and_nothing_is_dead_lettered() {
-    let broker = Broker::start();
-    let kafka = broker.config();
+    let dir = tempfile::tempdir().unwrap();
+    let start_broker = || {
+        let parts = Parts::locate().unwrap();
+        Kafka::start(KafkaOptions { dir: dir.path().to_owned(), parts, port: None })
+    };
+    let broker = start_broker().await.unwrap();
+    let kafka = KafkaConfig::new(broker.bootstrap());
     let topic = topic(&kafka, "outage", 2).await;
     let publisher = KafkaPublisher::new(&kafka).unwrap();
     let records = |from: usize| (from..from + 200).map(|i| record(&topic, i, "x")).collect::<Vec<_>>();
@@ -26,14 +32,15 @@ async fn everybody_waits_and_goes_on_and_nothing_is_dead_lettered() {
     let run = start(&kafka, Config { batch_max: 1, queue_capacity: 20, ..config() }, source, handler);
     until("it works", || run.handler.count() > 20).await;
 
-    broker.down();
+    broker.stop(Duration::from_secs(30)).await;
     until("it waits", || matches!(run.health.now(), Health::Waiting { component: Component::Source, .. }))
         .await;
     let fault = publisher.append(records(200)).await.unwrap_err();
     assert!(fault.is_unavailable(), "{fault:?}");
     assert!(publisher.probe().await.unwrap_err().is_unavailable());
 
-    broker.up();
+    let broker = start_broker().await.unwrap();
+    assert_eq!(broker.bootstrap(), kafka.brokers);
     publisher.append(records(200)).await.unwrap();
     let ends = publisher.ends(&topic).await.unwrap();
     let end: i64 = ends.values().map(|range| range.end).sum();

@@ -14,7 +14,7 @@ use support::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_come_back_as_they_were_appended() {
-    let kafka = broker();
+    let kafka = broker().await;
     let topic = topic(&kafka, "round-trip", 3).await;
     let publisher = KafkaPublisher::new(&kafka).unwrap();
     let records: Vec<_> = (0..200)
@@ -46,7 +46,7 @@ async fn records_come_back_as_they_were_appended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn placement_by_another_key_keeps_order_and_partition() {
-    let kafka = broker();
+    let kafka = broker().await;
     let topic = topic(&kafka, "placed", 7).await;
     let publisher = KafkaPublisher::new(&kafka).unwrap();
     for document in ["a", "b", "c", "d"] {
@@ -65,7 +65,7 @@ async fn placement_by_another_key_keeps_order_and_partition() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_the_queue_holds_waits_for_room() {
-    let mut kafka = broker();
+    let mut kafka = broker().await;
     let topic = topic(&kafka, "flood", 1).await;
     kafka.producer.insert("queue.buffering.max.messages".into(), "10".into());
     let publisher = KafkaPublisher::new(&kafka).unwrap();
@@ -76,7 +76,7 @@ async fn more_than_the_queue_holds_waits_for_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_is_too_large_is_invalid_and_one_that_just_fits_goes() {
-    let kafka = broker();
+    let kafka = broker().await;
     ensure_topics(&kafka, TopicSettings { partitions: 2, replication: 1 }).await.unwrap();
     let publisher = KafkaPublisher::new(&kafka).unwrap();
     let of = |bytes: usize| vec![record(topics::CHUNKS, "k", vec![7; bytes])];
@@ -87,7 +87,7 @@ async fn a_record_that_is_too_large_is_invalid_and_one_that_just_fits_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_topic_is_waited_for_not_blamed_on_the_record() {
-    let kafka = broker();
+    let kafka = broker().await;
     let publisher = KafkaPublisher::new(&kafka).unwrap();
     let missing = unique("missing");
     let placed = Outgoing { placement: Placement::By("x".into()), ..record(&missing, "k", "v") };
@@ -98,7 +98,7 @@ async fn a_missing_topic_is_waited_for_not_blamed_on_the_record() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_made_once_by_any_number_of_processes() {
-    let kafka = broker();
+    let kafka = broker().await;
     let settings = TopicSettings { partitions: 2, replication: 1 };
     let made = futures::future::join_all((0..4).map(|_| ensure_topics(&kafka, settings))).await;
     made.into_iter().for_each(|result| result.unwrap());
@@ -115,7 +115,7 @@ async fn topics_are_made_once_by_any_number_of_processes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_that_no_broker_takes_are_said_at_once() {
-    let kafka = broker();
+    let kafka = broker().await;
     let fault = ensure_topics(&kafka, TopicSettings { partitions: 1, replication: 99 }).await;
     // Where all topics exist already nothing is created, and nothing is wrong.
     assert!(fault.is_ok() || fault.unwrap_err().kind == FaultKind::Invalid);

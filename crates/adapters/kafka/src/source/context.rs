@@ -6,7 +6,7 @@ use rdkafka::{
     ClientContext, Statistics, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 use std::{
@@ -17,12 +17,16 @@ use std::{
     },
 };
 
-/// A partition's end, from the statistics.
+/// A partition, from the statistics.
 pub(crate) struct End {
     pub topic: String,
     pub partition: i32,
-    pub end: i64,
-    pub start: Option<i64>,
+    /// Where it ends, where that is known.
+    pub end: Option<i64>,
+    /// The offset of its first record, where that is known.
+    pub first: Option<i64>,
+    /// What the broker last acknowledged to this group.
+    pub committed: Option<i64>,
 }
 
 /// Something that was told.
@@ -32,7 +36,6 @@ pub(crate) enum Note {
         partitions: Vec<(String, i32)>,
         lost: bool,
     },
-    CommitFailed(Vec<(String, i32)>),
     /// No broker is connected.
     Down(KafkaError),
     /// At least one broker is connected.
@@ -80,13 +83,12 @@ impl ClientContext for SourceContext {
         let known = |offset: i64| (offset >= 0).then_some(offset);
         let partitions = statistics.topics.into_values().flat_map(|topic| {
             let name = topic.topic;
-            topic.partitions.into_values().filter_map(move |partition| {
-                Some(End {
-                    topic: name.clone(),
-                    partition: partition.partition,
-                    end: known(partition.hi_offset)?,
-                    start: known(partition.committed_offset).or(known(partition.lo_offset)),
-                })
+            topic.partitions.into_values().map(move |partition| End {
+                topic: name.clone(),
+                partition: partition.partition,
+                end: known(partition.hi_offset),
+                first: known(partition.lo_offset),
+                committed: known(partition.committed_offset),
             })
         });
         self.note(Note::Statistics(partitions.collect()));
@@ -104,15 +106,6 @@ impl ConsumerContext for SourceContext {
                 self.note(Note::Revoke { partitions: names(list), lost: consumer.assignment_lost() });
             }
             _ => let_go(consumer as &Native, list),
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, list: &TopicPartitionList) {
-        if let Err(error) = result
-            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
-        {
-            tracing::debug!(%error, "a commit failed, it will be repeated");
-            self.note(Note::CommitFailed(names(list)));
         }
     }
 }

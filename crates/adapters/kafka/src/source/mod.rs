@@ -9,6 +9,7 @@
 
 mod context;
 mod group;
+mod handed;
 mod message;
 mod view;
 
@@ -17,6 +18,7 @@ pub use view::view_source;
 
 use crate::{cluster, fault::fault};
 use context::{End, Note, SourceContext};
+use handed::Handed;
 use message::Topics;
 use ragstream_core::fault::{Fault, Result};
 use ragstream_worker::{CommitMode, Event, LogEnd, Position, Source, TopicPartition};
@@ -55,6 +57,9 @@ pub(crate) struct KafkaSource {
     assigned: BTreeSet<TopicPartition>,
     /// When a reader of a whole topic last asked for its partitions.
     asked: Option<Instant>,
+    handed: Handed,
+    /// To be told at the next poll.
+    failed_commits: Vec<TopicPartition>,
     /// No broker answers, and none has since: what would wait for one is refused.
     down: bool,
 }
@@ -67,6 +72,8 @@ impl KafkaSource {
             topics: Topics::default(),
             assigned: BTreeSet::new(),
             asked: None,
+            handed: Handed::default(),
+            failed_commits: Vec::new(),
             down: false,
         }
     }
@@ -83,7 +90,6 @@ impl KafkaSource {
             Note::Revoke { partitions, lost } => {
                 Event::Revoked { partitions: self.topics.all(partitions), lost }
             }
-            Note::CommitFailed(partitions) => Event::CommitFailed(self.topics.all(partitions)),
             Note::Down(error) => {
                 self.down = true;
                 return Err(fault("reading from Kafka", error));
@@ -92,19 +98,30 @@ impl KafkaSource {
                 self.down = false;
                 match self.assign_new()? {
                     Some(assigned) => assigned,
-                    None => Event::Ends(self.ends(ends)),
+                    None => self.statistics(ends),
                 }
             }
         };
         Ok(Some(event))
     }
 
-    fn ends(&mut self, ends: Vec<End>) -> Vec<LogEnd> {
-        let ends = ends.into_iter().filter_map(|End { topic, partition, end, start }| {
+    fn statistics(&mut self, ends: Vec<End>) -> Event {
+        let now = Instant::now();
+        let (mut known, mut failed) = (Vec::new(), Vec::new());
+        for End { topic, partition, end, first, committed } in ends {
             let at = self.topics.one(&topic, partition);
-            self.assigned.contains(&at).then_some(LogEnd { at, end, start })
-        });
-        ends.collect()
+            if !self.assigned.contains(&at) {
+                continue;
+            }
+            if self.handed.acknowledged(&at, committed, now) {
+                failed.push(at.clone());
+            }
+            if let Some(end) = end {
+                known.push(LogEnd { at, end, start: committed.or(first) });
+            }
+        }
+        self.failed_commits.extend(failed);
+        Event::Ends(known)
     }
 
     fn assign(&mut self, partitions: Vec<(String, i32)>) -> Result<Event> {
@@ -142,6 +159,9 @@ impl KafkaSource {
 
 impl Source for KafkaSource {
     fn poll(&mut self, timeout: Duration) -> Result<Option<Event>> {
+        if !self.failed_commits.is_empty() {
+            return Ok(Some(Event::CommitFailed(std::mem::take(&mut self.failed_commits))));
+        }
         if let Some(event) = self.noted()? {
             return Ok(Some(event));
         }
@@ -178,16 +198,24 @@ impl Source for KafkaSource {
             // librdkafka would hold the poll thread for a session's length.
             return Err(Fault::unavailable("kafka_unavailable", "committing offsets: no broker answers"));
         }
-        let mode = match mode {
+        let native = match mode {
             CommitMode::Now => NativeMode::Sync,
             CommitMode::Eventually => NativeMode::Async,
         };
-        self.consumer()?.commit(&list, mode).map_err(|error| fault("committing offsets", error))
+        self.consumer()?.commit(&list, native).map_err(|error| fault("committing offsets", error))?;
+        for Position { at, next } in positions {
+            match mode {
+                CommitMode::Now => self.handed.forget(at),
+                CommitMode::Eventually => self.handed.sent(at, *next, Instant::now()),
+            }
+        }
+        Ok(())
     }
 
     fn release(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         for at in partitions {
             self.assigned.remove(at);
+            self.handed.forget(at);
         }
         // A pause outlives an assignment in librdkafka: it must not meet the next one.
         self.resume(partitions)?;

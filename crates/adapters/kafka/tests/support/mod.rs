@@ -1,10 +1,6 @@
 //! A real broker, and workers on it.
 #![allow(dead_code, clippy::unwrap_used)]
 
-mod broker;
-
-pub use broker::{Broker, broker};
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use ragstream_core::{
@@ -12,6 +8,7 @@ use ragstream_core::{
     ports::{Outgoing, Placement},
 };
 use ragstream_kafka::*;
+pub use ragstream_testkit::unique;
 use ragstream_worker::*;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
@@ -36,9 +33,9 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// A name that no other test has.
-pub fn unique(name: &str) -> String {
-    format!("{name}-{}", uuid::Uuid::new_v4().simple())
+/// The broker that this file's tests share.
+pub async fn broker() -> KafkaConfig {
+    KafkaConfig::new(ragstream_testkit::kafka().await.bootstrap())
 }
 
 /// A new topic and its dead-letter topic.
