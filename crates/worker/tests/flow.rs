@@ -246,6 +246,15 @@ async fn a_source_that_failed_for_good_ends_the_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_poll_thread_that_panics_ends_the_worker() {
+    let log = Log::of([0]);
+    let run = start(config(), &log, Fake::each(|_| Verdict::Done));
+    log.with(|s| s.bug = true);
+    let error = run.task.await.unwrap().unwrap_err();
+    assert!(matches!(error, WorkerError::PollThread { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_future_ends_the_thread() {
     let log = Log::of([0]);
     log.append(0, 3);

@@ -17,8 +17,9 @@ impl ClientContext for QuietContext {
 }
 
 /// Facilities that repeat while a broker is away, where whoever waits for that
-/// broker says so once; and failed commits, which are repeated.
-const HANDLED: [&str; 6] = ["FAIL", "ERROR", "REQTMOUT", "MAXPOLL", "SESSTMOUT", "COMMITFAIL"];
+/// broker says so once; and what is repeated until it succeeds: commits, and the
+/// producer's first request to a broker that has just started.
+const HANDLED: [&str; 7] = ["FAIL", "ERROR", "REQTMOUT", "MAXPOLL", "SESSTMOUT", "COMMITFAIL", "GETPID"];
 
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
