@@ -139,7 +139,7 @@ impl HealthHandle {
 
     pub(crate) fn stopped(&self, error: Option<String>) {
         self.lock().life = Life::Stopped(error);
-        metrics::UNAVAILABLE.with_label_values(&[&self.name]).set(0);
+        metrics::ended(&self.name);
     }
 
     /// A component waits. Logged when it begins, not while it lasts.

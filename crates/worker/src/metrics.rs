@@ -84,3 +84,10 @@ pub static LAG: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 pub static UNAVAILABLE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("ragstream_worker_unavailable", "1 while the worker waits for a dependency.", &["consumer"])
 });
+
+/// A consumer that has ended waits for nothing and holds nothing.
+pub(crate) fn ended(consumer: &str) {
+    for gauge in [&IN_FLIGHT, &QUEUED, &DELAYED, &PAUSED, &UNAVAILABLE] {
+        gauge.with_label_values(&[consumer]).set(0);
+    }
+}

@@ -89,7 +89,8 @@ impl Reader {
     }
 
     fn on(&mut self, event: Event) -> Result<()> {
-        let alive = matches!(event, Event::Message(_) | Event::Assigned(_) | Event::Ends(_));
+        // A message is no sign: it may have been fetched before.
+        let alive = matches!(event, Event::Assigned(_) | Event::Ends(_));
         if self.waiting && alive {
             self.waiting = false;
             self.health.answered(Component::Source);

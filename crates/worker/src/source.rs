@@ -10,7 +10,8 @@ pub trait Source: Send {
     /// Waits up to `timeout` for the next thing that happened.
     ///
     /// `Unavailable`: the broker can't be reached; the source goes on trying by
-    /// itself and is polled further. Any other error ends the worker.
+    /// itself and is polled further, and [`Event::Ends`] or [`Event::Assigned`] say
+    /// that it is back. Any other error ends the worker.
     fn poll(&mut self, timeout: Duration) -> Result<Option<Event>>;
 
     /// Yields nothing more of these partitions until they are resumed. Polling

@@ -223,15 +223,19 @@ async fn a_failed_commit_is_repeated() {
 async fn a_broker_that_is_down_is_waited_for() {
     let log = Log::of([0]);
     let run = start(config(), &log, Fake::each(|_| Verdict::Done));
-    until("running", || run.health.check().is_ok()).await;
+    log.append(0, 1);
+    run.committed(0, 1).await;
+    assert!(run.health.check().is_ok());
     log.with(|s| s.fault = Some(Fault::unavailable("kafka_down", "no broker")));
     until("waiting", || matches!(run.health.now(), Health::Waiting { component: Component::Source, .. }))
         .await;
     assert_eq!(run.health.check().unwrap_err().class, "kafka_down");
     log.with(|s| s.fault = None);
     log.append(0, 1);
-    run.committed(0, 1).await;
-    assert!(run.health.check().is_ok());
+    run.committed(0, 2).await;
+    assert!(run.health.check().is_err(), "that message may have been fetched before");
+    log.event(Ok(Event::Ends(vec![])));
+    until("it is back", || run.health.check().is_ok()).await;
     run.stop().await.unwrap();
 }
 
@@ -243,6 +247,15 @@ async fn a_source_that_failed_for_good_ends_the_worker() {
     let error = run.task.await.unwrap().unwrap_err();
     assert!(matches!(error, WorkerError::Source { .. }), "{error}");
     assert!(matches!(run.health.now(), Health::Stopped { error: Some(_) }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_thread_that_panics_ends_the_worker() {
+    let log = Log::of([0]);
+    let run = start(config(), &log, Fake::each(|_| Verdict::Done));
+    log.with(|s| s.bug = true);
+    let error = run.task.await.unwrap().unwrap_err();
+    assert!(matches!(error, WorkerError::PollThread { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

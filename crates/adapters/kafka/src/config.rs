@@ -2,7 +2,7 @@
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// Largest record that [`crate::KafkaPublisher`] appends: key, value and headers.
 /// A chunk with its text and vector is a few KiB; this leaves room for a
@@ -22,7 +22,7 @@ pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which cluster, and how to get in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KafkaConfig {
     /// `host:port`, comma-separated.
@@ -41,6 +41,20 @@ pub struct KafkaConfig {
 impl Default for KafkaConfig {
     fn default() -> Self {
         Self::new("localhost:9092")
+    }
+}
+
+impl fmt::Debug for KafkaConfig {
+    /// Names of further settings, not their values: there are passwords among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |settings: &BTreeMap<String, String>| settings.keys().cloned().collect::<Vec<_>>();
+        f.debug_struct("KafkaConfig")
+            .field("brokers", &self.brokers)
+            .field("client_id", &self.client_id)
+            .field("extra", &names(&self.extra))
+            .field("consumer", &names(&self.consumer))
+            .field("producer", &names(&self.producer))
+            .finish()
     }
 }
 
@@ -142,5 +156,21 @@ impl KafkaConfig {
             ],
             &self.consumer,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_printed_and_settings_win() {
+        let mut config = KafkaConfig::new("broker:9092");
+        config.extra.insert("sasl.password".into(), "hunter2".into());
+        config.consumer.insert("session.timeout.ms".into(), "45000".into());
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(config.group("g").get("session.timeout.ms"), Some("45000"));
+        assert_eq!(config.producer().get("session.timeout.ms"), None);
+        assert_eq!(config.producer().get("sasl.password"), Some("hunter2"));
     }
 }

@@ -16,22 +16,24 @@ impl ClientContext for QuietContext {
     }
 }
 
-/// Facilities that repeat while a broker is away, where whoever waits for that
-/// broker says so once; and failed commits, which are repeated.
-const HANDLED: [&str; 6] = ["FAIL", "ERROR", "REQTMOUT", "MAXPOLL", "SESSTMOUT", "COMMITFAIL"];
+/// Errors that repeat while a broker is away; whoever waits for it says so once.
+const CONNECTION: [&str; 3] = ["FAIL", "ERROR", "MAXPOLL"];
 
+/// Warnings are about what librdkafka tries again by itself (requests that timed
+/// out, leaders that are elected, commits); only those about settings want a person.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    match level {
+    let loud = match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error
-        | RDKafkaLogLevel::Warning
-            if !HANDLED.contains(&facility) =>
-        {
-            tracing::warn!(target: "librdkafka", facility, "{message}");
-        }
-        _ => tracing::debug!(target: "librdkafka", facility, "{message}"),
+        | RDKafkaLogLevel::Error => !CONNECTION.contains(&facility),
+        RDKafkaLogLevel::Warning => facility == "CONFWARN",
+        _ => false,
+    };
+    if loud {
+        tracing::warn!(target: "librdkafka", facility, "{message}");
+    } else {
+        tracing::debug!(target: "librdkafka", facility, "{message}");
     }
 }
 

@@ -30,7 +30,11 @@ pub(crate) fn fault(doing: &str, error: KafkaError) -> Fault {
             _ => Fault::unavailable("kafka_unavailable", doing),
         },
     };
-    fault.caused_by(error)
+    match error.rdkafka_error_code() {
+        // rdkafka's error says the same, twice.
+        Some(code) => fault.caused_by(code),
+        None => fault.caused_by(error),
+    }
 }
 
 #[cfg(test)]
@@ -43,6 +47,8 @@ mod tests {
         let of = |code| fault("append", KafkaError::MessageProduction(code));
         assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge).kind, FaultKind::Invalid);
         assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge).class, "record_too_large");
+        let text = of(RDKafkaErrorCode::AllBrokersDown).to_string();
+        assert_eq!(text.matches("AllBrokersDown").count(), 1, "{text}");
         for code in [
             RDKafkaErrorCode::MessageTimedOut,
             RDKafkaErrorCode::AllBrokersDown,

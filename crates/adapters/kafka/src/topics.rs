@@ -183,6 +183,12 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_no_broker_takes_are_said_at_once() {
+        assert!(!refused("t", RDKafkaErrorCode::InvalidReplicationFactor).is_unavailable());
+        assert!(refused("t", RDKafkaErrorCode::NotController).is_unavailable());
+    }
+
+    #[test]
     fn only_views_are_compacted() {
         for topic in wanted(TopicSettings { partitions: 3, replication: 3 }) {
             let compacted = topic.config.contains(&("cleanup.policy", "compact".to_owned()));

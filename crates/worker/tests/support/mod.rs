@@ -30,6 +30,7 @@ pub struct LogState {
     pub released: Vec<i32>,
     pub fault: Option<Fault>,
     pub closed: bool,
+    pub bug: bool,
     pub threads: HashSet<std::thread::ThreadId>,
 }
 
@@ -112,6 +113,11 @@ impl Source for FakeSource {
         s.polls += 1;
         s.threads.insert(std::thread::current().id());
         loop {
+            let bug = s.bug;
+            if bug {
+                drop(s);
+                panic!("a bug in the source");
+            }
             if let Some(fault) = &s.fault {
                 return Err(fault.clone());
             }

@@ -7,6 +7,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
+    statistics::Broker,
     types::RDKafkaRespErr,
 };
 use std::{
@@ -16,6 +17,10 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+
+/// A broker that is connected for this long is there: one that is shutting down
+/// or starting takes connections and drops them.
+const STEADY_MICROS: i64 = 1_000_000;
 
 /// A partition, from the statistics.
 pub(crate) struct End {
@@ -77,7 +82,8 @@ impl ClientContext for SourceContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        if !statistics.brokers.values().any(|broker| broker.state == "UP") {
+        let up = |broker: &Broker| broker.state == "UP" && broker.stateage >= STEADY_MICROS;
+        if !statistics.brokers.values().any(up) {
             return;
         }
         let known = |offset: i64| (offset >= 0).then_some(offset);

@@ -86,7 +86,10 @@ impl KafkaSource {
     fn noted(&mut self) -> Result<Option<Event>> {
         let Some(note) = self.consumer()?.context().next_note() else { return Ok(None) };
         let event = match note {
-            Note::Assign(partitions) => self.assign(partitions)?,
+            Note::Assign(partitions) => match self.assign(partitions)? {
+                Event::Assigned(none) if none.is_empty() => return Ok(None),
+                assigned => assigned,
+            },
             Note::Revoke { partitions, lost } => {
                 Event::Revoked { partitions: self.topics.all(partitions), lost }
             }
