@@ -28,10 +28,9 @@ pub fn init(config: &LogConfig) -> Result<(), ConfigError> {
     let registry = tracing_subscriber::registry().with(filter);
     let (writer, ansi) = match &config.file {
         Some(path) => {
-            let file = File::options()
-                .create(true)
-                .append(true)
-                .open(path)
+            let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            let file = folder
+                .and_then(|()| File::options().create(true).append(true).open(path))
                 .map_err(|e| ConfigError(format!("can't write the log file {}: {e}", path.display())))?;
             (fmt::writer::BoxMakeWriter::new(Arc::new(file)), false)
         }
