@@ -48,7 +48,7 @@
 
 mod backoff;
 mod burial;
-mod config;
+pub mod config;
 mod dead_letter;
 mod delay;
 mod dispatch;
