@@ -100,6 +100,20 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the repository").to_owned()
 }
 
+/// The blob store of a node over `dir`: a bucket of its own in the server that
+/// `RAGSTREAM_TEST_S3` names (`http://ACCESS:SECRET@host:port/any`), where it
+/// names one. Else the node serves its own folder.
+///
+/// # Panics
+/// Where the variable holds no such address.
+pub fn blob_store_of(dir: &Path) -> Option<String> {
+    let url = std::env::var("RAGSTREAM_TEST_S3").ok().filter(|url| !url.is_empty())?;
+    let (server, _) = url.rsplit_once('/').expect("an address ends in a bucket");
+    let name = dir.file_name().expect("a folder has a name").to_string_lossy().to_lowercase();
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    Some(format!("{server}/e2e-{name}"))
+}
+
 /// `ragstream standalone` over a folder.
 pub struct Standalone {
     /// The process.
@@ -126,7 +140,9 @@ impl Standalone {
     pub async fn start_at(dir: &Path, listen: &str, env: &[(&str, String)]) -> Self {
         let data = dir.join("data");
         let args = ["standalone", "--data-dir", data.to_str().expect("a UTF-8 path"), "--listen", listen];
-        let process = Process::start(&args, env, &dir.join("ragstream.log"));
+        let mut env = env.to_vec();
+        env.extend(blob_store_of(dir).map(|url| ("RAGSTREAM_S3", url)));
+        let process = Process::start(&args, &env, &dir.join("ragstream.log"));
         let mut this = Self { process, api: Api::new(format!("http://{listen}")) };
         this.ready().await;
         this

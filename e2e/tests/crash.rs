@@ -81,7 +81,7 @@ async fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kill_9() {
             assert!(rows.insert(text(chunk, "chunk_id")), "a chunk has two rows");
         }
     }
-    let visible = api.metric("ragstream_index_chunks", "visible").await;
+    let visible = api.metric("ragstream_index_chunks_visible", "").await;
     assert_eq!(visible as usize, rows.len(), "chunk rows = indexed chunks");
     let records = topic::records(&node.kafka(), "chunk-embeddings");
     let keys: BTreeSet<String> = topic::live_keys(&records)

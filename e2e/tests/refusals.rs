@@ -1,11 +1,15 @@
 //! Bad input: each gets a clear problem, and nothing is left behind.
 #![allow(clippy::unwrap_used)]
 
+use ragstream_core::ports::BlobStore;
 use ragstream_e2e::{
     api::{Answer, text},
-    process::Standalone,
+    eventually,
+    process::{Standalone, blob_store_of},
 };
+use ragstream_s3::S3Blobs;
 use serde_json::json;
+use std::path::Path;
 
 fn assert_problem(answer: &Answer, status: u16, class: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
@@ -65,20 +69,25 @@ async fn bad_input_is_refused_with_a_reason_and_leaves_nothing() {
 
     // Nothing of all that is left: no document, and no file in the store.
     assert_eq!(api.get("/api/v2/documents").await.body["documents"], json!([]));
-    let store = dir.path().join("data/s3");
-    ragstream_e2e::eventually("the removal of what was stored", || {
-        let left = files_named_like_uploads(&store);
-        async move { (left == 0).then_some(()) }
+    eventually("the removal of what was stored", || async {
+        (stored_uploads(dir.path()).await == 0).then_some(())
     })
     .await;
 }
 
-fn files_named_like_uploads(dir: &std::path::Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+/// Uploads that lie in the node's blob store.
+async fn stored_uploads(dir: &Path) -> usize {
+    match blob_store_of(dir) {
+        Some(url) => S3Blobs::new(&url.parse().unwrap()).list("uploads/", None).await.unwrap().len(),
+        None => files_in_uploads(&dir.join("data/s3")),
+    }
+}
+
+fn files_in_uploads(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries
-        .flatten()
         .map(|entry| match entry.path() {
-            path if path.is_dir() => files_named_like_uploads(&path),
+            path if path.is_dir() => files_in_uploads(&path),
             path => usize::from(path.parent().is_some_and(|parent| parent.ends_with("uploads"))),
         })
         .sum()

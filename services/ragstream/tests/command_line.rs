@@ -1,0 +1,57 @@
+//! The command line: what is wrong with it is said, with the exit code for that.
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Command, Output};
+
+fn ragstream(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ragstream"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RAGSTREAM_")) {
+        command.env_remove(name);
+    }
+    command.args(args).output().unwrap()
+}
+
+#[test]
+fn bad_configuration_exits_with_64_and_says_what_to_give() {
+    for (args, hint) in [
+        (&["no-such-role"][..], "no-such-role"),
+        (&["gateway", "--listen", "nowhere"], "--listen"),
+        (&["gateway", "--listen", "127.0.0.1:0"], "--kafka"),
+        (
+            &[
+                "embedding",
+                "--listen",
+                "127.0.0.1:0",
+                "--model-dir",
+                "/no/such/folder",
+                "--onnxruntime",
+                "/none",
+            ],
+            "/no",
+        ),
+    ] {
+        let output = ragstream(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {said}");
+        assert!(said.contains(hint), "{args:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn help_names_every_role_and_client() {
+    let output = ragstream(&["--help"]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for command in ["standalone", "gateway", "ingestion", "embedding", "query", "upload", "ask", "status"] {
+        assert!(help.contains(command), "{command} is not in the help");
+    }
+    assert!(!help.contains("extract-child"));
+}
+
+#[test]
+fn a_client_says_that_nothing_answers() {
+    let output = ragstream(&["ask", "--url", "http://127.0.0.1:9", "anything"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is Ragstream running there"));
+}
