@@ -7,7 +7,11 @@ mod common;
 
 use common::{HELPER_DIR, PATIENCE, helper, kill, runs, stay, until};
 use ragstream_embedded::{EmbeddedError, PartState, Postgres, PostgresOptions};
-use std::path::Path;
+use std::{
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    path::Path,
+    process::{Child, Command},
+};
 use tokio_postgres::{Client, NoTls};
 
 fn options(dir: &Path) -> PostgresOptions {
@@ -81,14 +85,26 @@ async fn a_killed_node_leaves_no_server_behind_and_loses_nothing() {
     assert_eq!(values(&postgres.url()).await, ["committed"]);
 }
 
+/// Ends with the test, however that ends.
+struct Sleeper(Child);
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn a_lock_file_that_names_somebody_else_is_no_obstacle() {
     let dir = tempfile::tempdir().unwrap();
     Postgres::start(options(dir.path())).await.unwrap().stop(PATIENCE).await;
-    // The process id of a killed server, by now another process's: PostgreSQL
-    // itself would refuse to start as long as that one runs.
-    let other = std::process::id();
+    // The process id of a killed server, by now another process's of the same
+    // user: PostgreSQL itself would refuse to start as long as that one runs.
     let data = dir.path().join("data");
+    let user = std::fs::metadata(&data).unwrap().uid();
+    let mut sleeper = Sleeper(Command::new("sleep").arg("1000").uid(user).spawn().unwrap());
+    let other = sleeper.0.id();
     std::fs::write(
         data.join("postmaster.pid"),
         format!("{other}\n{}\n1\n1\n\n127.0.0.1\n0 0\nready\n", data.display()),
@@ -96,6 +112,7 @@ async fn a_lock_file_that_names_somebody_else_is_no_obstacle() {
     .unwrap();
     let postgres = Postgres::start(options(dir.path())).await.unwrap();
     connect(&postgres.url()).await.execute("SELECT 1", &[]).await.unwrap();
+    assert!(sleeper.0.try_wait().unwrap().is_none(), "somebody else's process is left alone");
 }
 
 #[tokio::test]

@@ -43,6 +43,11 @@ pub(crate) fn clear_process(pid: u32, marker: &str, polite: Signal) -> Result<()
     Identity::of(pid).map_or(Ok(()), |identity| end(identity, marker, polite))
 }
 
+/// Whether a process with this number runs, whoever's it is.
+pub(crate) fn runs(pid: u32) -> bool {
+    Identity::of(pid).is_some()
+}
+
 fn end(process: Identity, marker: &str, polite: Signal) -> Result<()> {
     if !process.is_alive() || !process.mentions(marker) {
         return Ok(());

@@ -6,7 +6,7 @@ mod process;
 mod supervisor;
 
 pub(crate) use launch::{Account, Launch};
-pub(crate) use leftover::{clear_leftover, clear_process};
+pub(crate) use leftover::{clear_leftover, clear_process, runs};
 pub(crate) use process::Signal;
 pub(crate) use supervisor::Supervised;
 
@@ -22,8 +22,8 @@ pub(crate) trait Program: Send + 'static {
     /// How to start it; asked before every start.
     fn launch(&mut self) -> Result<Launch>;
 
-    /// Whether it answers now. Takes at most about a second.
-    fn is_ready(&mut self) -> bool;
+    /// Whether the process `pid` of it answers now. Takes at most about a second.
+    fn is_ready(&mut self, pid: u32) -> bool;
 
     /// How long it may take until it answers.
     fn ready_within(&self) -> Duration;

@@ -196,7 +196,7 @@ impl<P: Program> Keeper<P> {
             if is_ready {
                 continue;
             }
-            if self.program.is_ready() {
+            if self.program.is_ready(child.id()) {
                 is_ready = true;
                 lock(&self.report).state = PartState::Running;
                 let took_ms = u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX);

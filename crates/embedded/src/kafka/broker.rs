@@ -114,7 +114,7 @@ impl Program for Broker {
         Ok(self.run_class("kafka.Kafka").arg(self.settings()))
     }
 
-    fn is_ready(&mut self) -> bool {
+    fn is_ready(&mut self, _pid: u32) -> bool {
         probe::serves(self.ports.broker)
     }
 

@@ -82,24 +82,26 @@ impl Server {
         self.data().join("postmaster.pid")
     }
 
-    /// The lock file of a server that was killed names a process that may be
-    /// anybody's by now, and PostgreSQL would refuse to start. This process has
-    /// the folder's lock, so only a server of this very folder counts, and is ended.
+    /// Ends a server that works in this very folder, and removes a lock file that
+    /// names somebody else's process: PostgreSQL would refuse to start because of it.
+    ///
+    /// A lock file of a dead process stays: PostgreSQL finds by it the workers that a
+    /// killed server may have left, and waits for them to be gone.
     fn clear_lock_file(&self) -> Result<()> {
-        let Ok(contents) = fs::read_to_string(self.lock_file()) else { return Ok(()) };
-        let pid = contents.lines().next().and_then(|line| line.trim().parse().ok());
+        let Some(pid) = self.locked_by() else { return Ok(()) };
         // A server works in its data folder, however it was started.
-        let works_here =
-            |pid: &u32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == self.data());
-        if let Some(pid) = pid.filter(works_here) {
-            child::clear_process(pid, "postgres", Signal::Interrupt)?;
+        if fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == self.data()) {
+            return child::clear_process(pid, "postgres", Signal::Interrupt);
         }
-        match fs::remove_file(self.lock_file()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).doing(|| format!("removing {}", self.lock_file().display()))
-            }
-            _ => Ok(()),
+        if child::runs(pid) {
+            fs::remove_file(self.lock_file()).doing(|| format!("removing {}", self.lock_file().display()))?;
         }
+        Ok(())
+    }
+
+    /// The process that the lock file names.
+    fn locked_by(&self) -> Option<u32> {
+        fs::read_to_string(self.lock_file()).ok()?.lines().next()?.trim().parse().ok()
     }
 }
 
@@ -140,11 +142,12 @@ impl Program for Server {
         Ok(launch)
     }
 
-    fn is_ready(&mut self) -> bool {
+    fn is_ready(&mut self, pid: u32) -> bool {
         // What `pg_ctl --wait` looks at, too.
-        fs::read_to_string(self.lock_file()).is_ok_and(|contents| {
-            contents.lines().nth(STATUS_LINE).is_some_and(|line| line.trim() == "ready")
-        })
+        self.locked_by() == Some(pid)
+            && fs::read_to_string(self.lock_file()).is_ok_and(|contents| {
+                contents.lines().nth(STATUS_LINE).is_some_and(|line| line.trim() == "ready")
+            })
     }
 
     fn ready_within(&self) -> Duration {
