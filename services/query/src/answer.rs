@@ -22,7 +22,7 @@ const MIN_SIMILARITY: f32 = 0.35;
 const MIN_COVERAGE: f32 = 0.6;
 /// How much of the question a sentence must hold that follows the first, in
 /// terms that the ones before it don't.
-const MIN_GAIN: f32 = 0.12;
+const MIN_GAIN: f32 = 0.2;
 /// What a term in a heading is worth, against one in the sentence.
 const HEADING_WEIGHT: f32 = 0.5;
 /// Shorter sentences are labels or noise, in terms.

@@ -80,6 +80,9 @@ pub async fn run(
     let router = routes::router(asker).merge(admin::routes(health.clone()));
     tasks.spawn("query http", http::serve(listener, router, tasks.token()));
     tasks.spawn("index consumer", worker.run(tasks.token()));
+    let watched = view.clone();
+    let token = tasks.token();
+    tasks.spawn("index", async move { watched.watch_over(token).await });
     tasks.spawn("index catch-up", view::watch_catch_up(view.clone(), ports.ends, tasks.token()));
     tasks.spawn("index snapshots", view::snapshots(view, config, tasks.token()));
     Ok(health)

@@ -3,15 +3,17 @@
 use crate::{config::QueryConfig, metrics};
 use async_trait::async_trait;
 use ragstream_core::{
+    event::IndexEvent,
     fault::{Fault, Result},
     id::{ChunkId, DocumentId, Version},
     ports::{IndexLedger, LogEnds, ModelInfo, Probe},
     topics,
 };
 use ragstream_index::{Applied, Index, IndexConfig, IndexError, Positioned};
-use ragstream_proto::decode;
+use ragstream_proto::{decode, encode::Origin};
 use ragstream_worker::{Handler, Message, Verdict};
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -28,6 +30,8 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(crate) struct View {
     index: Arc<Index>,
     applied: watch::Sender<u64>,
+    /// Why the index can't go on.
+    broken: watch::Sender<Option<Fault>>,
     lag: AtomicI64,
     caught_up: AtomicBool,
     /// What was applied but is not reported. Whoever holds this lock applies or
@@ -69,6 +73,7 @@ impl View {
         Ok(Self {
             index: Arc::new(index),
             applied: watch::Sender::new(0),
+            broken: watch::Sender::new(None),
             lag: AtomicI64::new(0),
             caught_up: AtomicBool::new(false),
             unreported: Mutex::default(),
@@ -100,13 +105,36 @@ impl View {
         shown()
     }
 
+    /// Ends with the reason where the index can't go on.
+    pub(crate) async fn watch_over(&self, token: CancellationToken) -> Result<()> {
+        let mut broken = self.broken.subscribe();
+        let failed = broken.wait_for(Option::is_some);
+        tokio::select! {
+            failed = failed => match failed.as_deref() {
+                Ok(Some(fault)) => Err(fault.clone()),
+                _ => Ok(()),
+            },
+            () = token.cancelled() => Ok(()),
+        }
+    }
+
     async fn apply(&self, events: Vec<Positioned>, ledger: &dyn IndexLedger) -> Result<Applied> {
         let mut unreported = self.unreported.lock().await;
         let index = self.index.clone();
-        let mut applied = blocking(move || index.apply(events)).await?;
+        let applied = match blocking(move || index.apply(events)).await {
+            Ok(applied) => applied,
+            Err(fault) => {
+                // Nothing is wrong with the records: the index is. The process ends over
+                // it, and the next one restores or replays.
+                self.broken.send_replace(Some(fault.clone()));
+                return Err(
+                    Fault::unavailable("index_broken", "the index takes no more events").caused_by(fault)
+                );
+            }
+        };
         self.applied.send_modify(|n| *n += 1);
-        unreported.indexed.append(&mut applied.indexed);
-        unreported.complete.append(&mut applied.complete);
+        unreported.indexed.extend(&applied.indexed);
+        unreported.complete.extend(&applied.complete);
         if !unreported.indexed.is_empty() || !unreported.complete.is_empty() {
             ledger.mark_indexed(&unreported.indexed, &unreported.complete).await?;
             *unreported = Report::default();
@@ -146,8 +174,13 @@ impl Handler for Apply {
     async fn handle(&self, batch: &[Message]) -> Vec<Verdict> {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; batch.len()];
         let mut events = Vec::with_capacity(batch.len());
+        let mut markers = HashMap::new();
         for (index, message) in batch.iter().enumerate() {
-            match decode::index_event(message.key_str(), message.value.as_deref()) {
+            let event = decode::index_event(message.key_str(), message.value.as_deref());
+            if let Ok(IndexEvent::Commit(marker)) = &event {
+                markers.insert((marker.document_id, marker.version), message);
+            }
+            match event {
                 Ok(event) => {
                     events.push(Positioned { partition: message.partition, offset: message.offset, event })
                 }
@@ -163,6 +196,7 @@ impl Handler for Apply {
                             Some(Fault::invalid("unusable_vector", rejected.reason.clone()).into());
                     }
                 }
+                self.tell(&applied.complete, &markers);
                 for version in &applied.incomplete {
                     tracing::warn!(
                         document_id = %version.document_id,
@@ -177,6 +211,27 @@ impl Handler for Apply {
             Err(fault) => fault.into(),
         };
         verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| rest.clone())).collect()
+    }
+}
+
+impl Apply {
+    /// The end of each document's trip, under the correlation id and trace of its upload.
+    fn tell(&self, complete: &[(DocumentId, Version)], markers: &HashMap<(DocumentId, Version), &Message>) {
+        // A replay tells nothing new.
+        if !self.view.caught_up.load(Ordering::Acquire) {
+            return;
+        }
+        for (document_id, version) in complete {
+            let Some(marker) = markers.get(&(*document_id, *version)) else { continue };
+            let origin = Origin::following(|name| marker.header(name));
+            tracing::info!(
+                correlation_id = origin.correlation_id,
+                trace_id = origin.trace.trace_id(),
+                %document_id,
+                version = version.0,
+                "document searchable"
+            );
+        }
     }
 }
 

@@ -1,0 +1,211 @@
+//! The ledgers on a real PostgreSQL: idempotent, monotone, fenced.
+#![allow(clippy::unwrap_used)]
+
+use ragstream_core::{
+    chunk::{Chunk, ChunkStatus},
+    document::{Blob, DocumentRef},
+    id::{BatchId, ChunkId, DocumentId, JobId, Version},
+    job::JobStage,
+    ports::{
+        Accepted, EmbeddingLedger, IndexLedger, IngestionLedger, Intake, JobFailure, Lineage, NewUpload,
+        Outbox, Outgoing, Placement, Wanted,
+    },
+};
+use ragstream_postgres::{Ledger, LedgerConfig};
+use ragstream_testkit::{MemoryPublisher, fresh_database};
+
+async fn ledger() -> Ledger {
+    let ledger = Ledger::new(&LedgerConfig::new(fresh_database("").await)).unwrap();
+    ledger.apply_schema().await.unwrap();
+    // A second role starts later.
+    ledger.apply_schema().await.unwrap();
+    ledger
+}
+
+fn upload(sha256: &str, external_id: Option<&str>) -> NewUpload {
+    NewUpload {
+        document_id: DocumentId::generate(),
+        job_id: JobId::generate(),
+        batch_id: BatchId::generate(),
+        collection: "default".into(),
+        external_id: external_id.map(Into::into),
+        filename: "a.txt".into(),
+        content_type: "text/plain".into(),
+        metadata: serde_json::json!({"k": [1, "ü"]}).as_object().unwrap().clone(),
+        priority: 5,
+        blob: Blob { key: format!("uploads/{sha256}"), size: 3, sha256: sha256.into() },
+        correlation_id: "c".into(),
+    }
+}
+
+fn record(document: &DocumentRef) -> Outgoing {
+    Outgoing {
+        topic: "doc-ingest-requests".into(),
+        key: document.document_id.to_string(),
+        value: Some(document.version.to_string().into_bytes().into()),
+        headers: vec![("h".into(), "v".into())],
+        placement: Placement::ByKey,
+    }
+}
+
+async fn accept(ledger: &Ledger, upload: NewUpload) -> Accepted {
+    ledger.accept(upload, &record).await.unwrap()
+}
+
+fn chunks(document: &DocumentRef, count: u32) -> Vec<Chunk> {
+    (0..count)
+        .map(|position| Chunk {
+            id: ChunkId::derive(document.document_id, document.version, "c", position),
+            position,
+            text: "text".into(),
+            span: u64::from(position)..u64::from(position) + 4,
+            page: Some(1),
+            headings: vec!["One, \"two\"".into()],
+            tokens: 1,
+        })
+        .collect()
+}
+
+async fn chunked(ledger: &Ledger, document: &DocumentRef, count: u32) -> Vec<Chunk> {
+    let (id, version) = (document.document_id, document.version);
+    assert!(ledger.begin_attempt(id, version).await.unwrap().is_some());
+    assert!(ledger.begin_chunking(id, version).await.unwrap());
+    let chunks = chunks(document, count);
+    assert!(ledger.record_chunks(id, version, &chunks, &Lineage::default()).await.unwrap());
+    chunks
+}
+
+async fn stage(ledger: &Ledger, document: &DocumentRef) -> JobStage {
+    ledger.job(document.job_id).await.unwrap().unwrap().stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_bytes_are_one_document_however_many_upload_them_at_once() {
+    let ledger = ledger().await;
+    let uploads = (0..20).map(|_| accept(&ledger, upload("same", None)));
+    let accepted = futures::future::join_all(uploads).await;
+    let new: Vec<_> = accepted.iter().filter(|a| !a.duplicate).collect();
+    assert_eq!(new.len(), 1);
+    assert!(accepted.iter().all(|a| a.document == new[0].document && a.batch_id == new[0].batch_id));
+    assert_eq!(ledger.backlog().await.unwrap().0, 1, "one record for one document");
+    let found = ledger.document(new[0].document.document_id).await.unwrap().unwrap();
+    assert_eq!(found.reference, new[0].document);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_is_the_next_version_and_fences_the_one_before() {
+    let ledger = ledger().await;
+    let first = accept(&ledger, upload("v1", Some("x"))).await.document;
+    let old = chunked(&ledger, &first, 2).await;
+    let second = accept(&ledger, upload("v2", Some("x"))).await.document;
+    assert_eq!((second.document_id, second.version), (first.document_id, Version(2)));
+    assert_eq!(stage(&ledger, &first).await, JobStage::Cancelled);
+
+    // Late work for the first version changes nothing.
+    let (id, version) = (first.document_id, first.version);
+    assert!(!ledger.is_wanted(id, version).await.unwrap());
+    assert!(ledger.begin_attempt(id, version).await.unwrap().is_none());
+    assert!(!ledger.record_chunks(id, version, &chunks(&first, 5), &Lineage::default()).await.unwrap());
+    let failure = JobFailure { class: "late".into(), message: "late".into() };
+    assert!(!ledger.fail_job(id, version, &failure).await.unwrap());
+    assert_eq!(ledger.wanted(&[(old[0].id, id, version)]).await.unwrap(), [Wanted::No]);
+    assert_eq!(stage(&ledger, &first).await, JobStage::Cancelled);
+
+    // The second version retires the chunks of the first.
+    let new = chunked(&ledger, &second, 1).await;
+    ledger.mark_embedded(&[(new[0].id, 0, 7)], "m").await.unwrap();
+    let plans = ledger.ready_to_commit(&[(id, second.version)]).await.unwrap();
+    let mut retired = plans[0].retired.clone();
+    retired.sort();
+    let mut expected: Vec<_> = old.iter().map(|chunk| chunk.id).collect();
+    expected.sort();
+    assert_eq!(retired, expected);
+    ledger.mark_committed(&plans).await.unwrap();
+    assert!(ledger.ready_to_commit(&[(id, second.version)]).await.unwrap().is_empty());
+
+    // And the same bytes as another document are that document.
+    assert!(accept(&ledger, upload("v2", Some("y"))).await.duplicate);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_ready_once_all_its_chunks_are_in_the_log_and_statuses_never_move_back() {
+    let ledger = ledger().await;
+    let document = accept(&ledger, upload("a", None)).await.document;
+    let all = chunked(&ledger, &document, 3).await;
+    // The work is done again after a crash.
+    let all_again = chunked(&ledger, &document, 3).await;
+    assert_eq!(all, all_again);
+    let version = (document.document_id, document.version);
+    let job = ledger.job(document.job_id).await.unwrap().unwrap();
+    assert_eq!((job.attempts, job.chunks_total), (2, Some(3)));
+    assert_eq!(job.chunks[&ChunkStatus::Pending], 3);
+
+    ledger.mark_embedded(&[(all[0].id, 1, 10), (all[1].id, 1, 11)], "m").await.unwrap();
+    assert!(ledger.ready_to_commit(&[version]).await.unwrap().is_empty());
+    // The index may be faster than the row's own mark.
+    ledger.mark_indexed(&[all[2].id], &[]).await.unwrap();
+    ledger.mark_embedded(&[(all[2].id, 1, 12)], "m").await.unwrap();
+    let plans = ledger.ready_to_commit(&[version]).await.unwrap();
+    assert_eq!((plans.len(), plans[0].chunk_count), (1, 3));
+    ledger.mark_committed(&plans).await.unwrap();
+    let ids: Vec<_> = all.iter().map(|chunk| chunk.id).collect();
+    ledger.mark_indexed(&ids, &[version]).await.unwrap();
+    assert_eq!(stage(&ledger, &document).await, JobStage::Complete);
+
+    // Late messages of all kinds.
+    ledger.mark_embedded(&[(all[0].id, 1, 10)], "m").await.unwrap();
+    let failure = JobFailure { class: "late".into(), message: "late".into() };
+    assert!(!ledger.fail_chunk(all[0].id, &failure).await.unwrap());
+    assert!(ledger.begin_attempt(version.0, version.1).await.unwrap().is_none());
+    let (_, rows) = ledger.chunks(document.document_id, 0, 10).await.unwrap();
+    assert!(rows.iter().all(|row| row.status == ChunkStatus::Indexed));
+    assert_eq!(rows[0].headings, ["One, \"two\""]);
+    assert_eq!(rows[0].record, Some((1, 10)));
+    assert_eq!(stage(&ledger, &document).await, JobStage::Complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_given_up_fails_its_job_with_the_reason() {
+    let ledger = ledger().await;
+    let document = accept(&ledger, upload("a", None)).await.document;
+    let all = chunked(&ledger, &document, 2).await;
+    let failure = JobFailure { class: "chunk_too_long".into(), message: "too long".into() };
+    assert!(ledger.fail_chunk(all[0].id, &failure).await.unwrap());
+    let job = ledger.job(document.job_id).await.unwrap().unwrap();
+    assert_eq!((job.stage, job.failure), (JobStage::Failed, Some(failure)));
+    assert_eq!(job.chunks[&ChunkStatus::Failed], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outbox_keeps_what_was_not_acknowledged_and_relays_in_order() {
+    let ledger = ledger().await;
+    let publisher = MemoryPublisher::default();
+    let mut documents = Vec::new();
+    for i in 0..5 {
+        documents.push(accept(&ledger, upload(&i.to_string(), None)).await.document.document_id.to_string());
+    }
+    publisher.fail_next(1);
+    assert!(ledger.relay(&publisher, 3).await.unwrap_err().is_unavailable());
+    let (waiting, oldest) = ledger.backlog().await.unwrap();
+    assert!(waiting == 5 && oldest.is_some());
+
+    assert_eq!(ledger.relay(&publisher, 3).await.unwrap(), 3);
+    assert_eq!(ledger.relay(&publisher, 3).await.unwrap(), 2);
+    assert_eq!(ledger.relay(&publisher, 3).await.unwrap(), 0);
+    let keys: Vec<_> =
+        publisher.of_topic("doc-ingest-requests").into_iter().map(|record| record.key).collect();
+    assert_eq!(keys, documents);
+    assert_eq!(ledger.backlog().await.unwrap(), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_is_unavailable_and_blobs_without_a_row_are_known() {
+    let away = Ledger::new(&LedgerConfig::new("postgres://nobody@127.0.0.1:9/none")).unwrap();
+    assert!(away.document(DocumentId::generate()).await.unwrap_err().is_unavailable());
+    assert!(Ledger::new(&LedgerConfig::new("not an address")).is_err());
+
+    let ledger = ledger().await;
+    accept(&ledger, upload("named", None)).await;
+    let keys = ["uploads/named".to_owned(), "uploads/orphan".to_owned()];
+    assert_eq!(ledger.unreferenced(&keys).await.unwrap(), ["uploads/orphan"]);
+}
