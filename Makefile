@@ -17,6 +17,7 @@ test-minio: parts parts-minio
 check:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@sh deploy/check.sh
 
 # Kafka, PostgreSQL, the embedding model and ONNX Runtime: fetched, checked, put into .ragstream/parts.
 parts:

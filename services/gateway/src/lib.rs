@@ -47,9 +47,12 @@ pub(crate) struct Gateway {
 /// Serves on `listener` and relays the outbox, as tasks of `tasks`.
 pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
     let accepted = Arc::new(Notify::new());
+    let query = routes::ask::QueryNodes::new(&config.query_urls);
+    // Uploads go on without a query node.
+    let health = ports.health.with_optional(Arc::new(query.clone()));
     let gateway = Gateway {
         uploads: upload::Uploads::new(&config, ports.intake.clone(), ports.blobs.clone(), accepted.clone()),
-        query: routes::ask::QueryNodes::new(&config.query_urls),
+        query,
         intake: ports.intake,
         blobs: ports.blobs,
     };
@@ -57,7 +60,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         "upload janitor",
         upload::run_janitor(gateway.intake.clone(), gateway.blobs.clone(), tasks.token()),
     );
-    let router: Router = routes::router(gateway).merge(admin::routes(ports.health));
+    let router: Router = routes::router(gateway).merge(admin::routes(health));
     tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
     tasks.spawn("outbox relay", relay::run(ports.outbox, ports.publisher, accepted, tasks.token()));
 }

@@ -4,17 +4,19 @@
 //! can't be reached is skipped; which is tried first goes round.
 
 use crate::{Gateway, metrics};
+use async_trait::async_trait;
 use axum::{
     body::{Body, Bytes},
     extract::{Extension, State},
     http::{HeaderMap, header},
     response::Response,
 };
+use futures::future::join_all;
 use ragstream_api::{
     problem::Problem,
     search::{QueryRequest, QueryResponse, SearchRequest, SearchResponse},
 };
-use ragstream_core::topics::header::TRACEPARENT;
+use ragstream_core::{fault::Fault, ports::Probe, topics::header::TRACEPARENT};
 use ragstream_runtime::http::{REQUEST_ID, RequestContext};
 use std::{
     sync::{
@@ -88,6 +90,25 @@ impl QueryNodes {
         let why =
             if skipped.is_some() { "no query node can be reached" } else { "no query node is configured" };
         Err(Problem::unavailable("query_unavailable", format!("{why}; try again later")))
+    }
+}
+
+#[async_trait]
+impl Probe for QueryNodes {
+    fn component(&self) -> &'static str {
+        "query"
+    }
+
+    /// Whether any of the nodes is ready.
+    async fn probe(&self) -> Result<(), Fault> {
+        let ready = self.urls.iter().map(|url| async move {
+            let answer = self.client.get(format!("{url}/readyz")).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        });
+        match join_all(ready).await.contains(&true) {
+            true => Ok(()),
+            false => Err(Fault::unavailable("query_unavailable", "no query node is ready")),
+        }
     }
 }
 
