@@ -1,0 +1,171 @@
+//! The view of the log: the index, and what keeps it up to date.
+
+mod apply;
+mod catch_up;
+mod snapshots;
+
+pub(crate) use apply::Apply;
+pub(crate) use catch_up::{CaughtUp, watch_catch_up};
+pub(crate) use snapshots::snapshots;
+
+use crate::config::QueryConfig;
+use ragstream_core::{
+    fault::{Fault, Result},
+    id::{ChunkId, DocumentId, Version},
+    ports::{IndexLedger, ModelInfo},
+};
+use ragstream_index::{Applied, Index, IndexConfig, IndexError, Positioned};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The index, how far it is, and what is yet to be reported of it.
+pub(crate) struct View {
+    index: Arc<Index>,
+    applied: watch::Sender<u64>,
+    /// Why the index can't go on.
+    broken: watch::Sender<Option<Fault>>,
+    lag: AtomicI64,
+    caught_up: AtomicBool,
+    /// What was applied but is not reported. Whoever holds this lock applies or
+    /// takes a snapshot, so that no snapshot is ahead of the reports: a
+    /// restart from it would never make them.
+    unreported: Mutex<Report>,
+}
+
+#[derive(Default)]
+struct Report {
+    indexed: Vec<ChunkId>,
+    complete: Vec<(DocumentId, Version)>,
+}
+
+impl View {
+    /// The newest snapshot, or an empty index where there is none or it can't be used: the log has it all.
+    pub(crate) fn restore(config: &QueryConfig, model: &ModelInfo) -> Result<Self> {
+        let settings = IndexConfig { dimension: model.dimension, ..IndexConfig::default() };
+        let restored = match Index::restore(settings.clone(), &config.snapshot_dir) {
+            Ok(restored) => restored,
+            Err(error @ (IndexError::Damaged { .. } | IndexError::Unfit { .. })) => {
+                tracing::warn!(%error, "the snapshot can't be used: replaying the log from its beginning");
+                None
+            }
+            Err(error) => return Err(index_fault(error)),
+        };
+        let index = match restored {
+            Some(index) => {
+                let stats = index.stats();
+                tracing::info!(
+                    chunks = stats.visible,
+                    documents = stats.documents,
+                    "index restored from its snapshot"
+                );
+                index
+            }
+            None => Index::new(settings).map_err(index_fault)?,
+        };
+        Ok(Self {
+            index: Arc::new(index),
+            applied: watch::Sender::new(0),
+            broken: watch::Sender::new(None),
+            lag: AtomicI64::new(0),
+            caught_up: AtomicBool::new(false),
+            unreported: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn index(&self) -> &Arc<Index> {
+        &self.index
+    }
+
+    /// Records in the log that were not applied when last looked.
+    pub(crate) fn lag(&self) -> i64 {
+        self.lag.load(Ordering::Relaxed)
+    }
+
+    /// Waits until searches see `version` of a document or a later one, at most
+    /// `patience`; whether they do.
+    pub(crate) async fn wait_for(&self, document: DocumentId, version: Version, patience: Duration) -> bool {
+        let mut applied = self.applied.subscribe();
+        let shown = || self.index.visible_version(document).is_some_and(|visible| visible >= version);
+        let wait = async {
+            while !shown() {
+                if applied.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(patience, wait).await;
+        shown()
+    }
+
+    /// Ends with the reason where the index can't go on.
+    pub(crate) async fn watch_over(&self, token: CancellationToken) -> Result<()> {
+        let mut broken = self.broken.subscribe();
+        let failed = broken.wait_for(Option::is_some);
+        tokio::select! {
+            failed = failed => match failed.as_deref() {
+                Ok(Some(fault)) => Err(fault.clone()),
+                _ => Ok(()),
+            },
+            () = token.cancelled() => Ok(()),
+        }
+    }
+
+    async fn apply(&self, events: Vec<Positioned>, ledger: &dyn IndexLedger) -> Result<Applied> {
+        let mut unreported = self.unreported.lock().await;
+        let index = self.index.clone();
+        let applied = match blocking(move || index.apply(events)).await {
+            Ok(applied) => applied,
+            Err(fault) => {
+                // Nothing is wrong with the records: the index is. The process ends over
+                // it, and the next one restores or replays.
+                self.broken.send_replace(Some(fault.clone()));
+                return Err(
+                    Fault::unavailable("index_broken", "the index takes no more events").caused_by(fault)
+                );
+            }
+        };
+        self.applied.send_modify(|n| *n += 1);
+        unreported.indexed.extend(&applied.indexed);
+        unreported.complete.extend(&applied.complete);
+        if !unreported.indexed.is_empty() || !unreported.complete.is_empty() {
+            ledger.mark_indexed(&unreported.indexed, &unreported.complete).await?;
+            *unreported = Report::default();
+        }
+        Ok(applied)
+    }
+}
+
+/// Runs index work off the asynchronous threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Fault::failed("index_panicked", "the index panicked").caused_by(e))?
+        .map_err(index_fault)
+}
+
+fn index_fault(error: IndexError) -> Fault {
+    match error {
+        IndexError::Request(why) => Fault::invalid("bad_request", why),
+        IndexError::Io { .. } => {
+            Fault::unavailable("index_disk", "the index's disk needs attention").caused_by(error)
+        }
+        other => Fault::failed("index", "the index failed").caused_by(other),
+    }
+}
+
+/// Waits, but not past the end.
+async fn pause(time: Duration, token: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = token.cancelled() => {}
+    }
+}
