@@ -38,7 +38,6 @@ pub fn run(config: EmbeddingConfig, ports: Ports, tasks: &mut Tasks) -> std::io:
         batch_max: config.batch_max,
         batch_linger: Duration::from_millis(config.batch_linger_ms),
         concurrency: config.concurrency,
-        queue_capacity: config.batch_max * (config.concurrency + 1),
         ..Config::named(CONSUMER)
     };
     let handler = Arc::new(Embedding {

@@ -41,11 +41,7 @@ pub struct Ports {
 
 /// Consumes as a task of `tasks`; the handle tells how the consumer is.
 pub fn run(config: IngestionConfig, ports: Ports, tasks: &mut Tasks) -> HealthHandle {
-    let settings = Config {
-        concurrency: config.concurrency,
-        queue_capacity: config.concurrency * 2,
-        ..Config::named(CONSUMER)
-    };
+    let settings = Config { concurrency: config.concurrency, ..Config::named(CONSUMER) };
     let handler = Arc::new(Ingestion {
         ledger: ports.ledger,
         blobs: ports.blobs,
