@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{addresses::Addresses, client};
+use crate::{addresses::Addresses, bench, client};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ragstream_runtime::telemetry::LogConfig;
 use std::{net::SocketAddr, path::PathBuf};
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Ask(client::ask::AskArgs),
     /// Show how far a job is.
     Status(client::status::StatusArgs),
+    /// Measure a node: throughput, latency, freshness.
+    Bench(bench::BenchArgs),
     /// Extract one file: what ingestion runs for each document.
     #[command(hide = true, disable_help_flag = true)]
     ExtractChild {

@@ -1,6 +1,7 @@
 //! Ragstream: one binary, a subcommand per role, and the clients.
 
 mod addresses;
+mod bench;
 mod cli;
 mod client;
 mod connect;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
             Command::Upload(args) => client::upload::run(args).await,
             Command::Ask(args) => client::ask::run(args).await,
             Command::Status(args) => client::status::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
             Command::ExtractChild { .. } => Ok(()),
         }
     });

@@ -9,7 +9,7 @@ use clap::Args;
 use ragstream_api::{
     documents::{JobResponse, UploadResponse},
     problem::Problem,
-    search::QueryResponse,
+    search::{QueryResponse, SearchResponse},
 };
 use reqwest::{Client, Response};
 use serde::de::DeserializeOwned;
@@ -63,6 +63,11 @@ impl Api {
 
     pub(crate) async fn query_with(&self, body: &serde_json::Value) -> Result<QueryResponse> {
         let request = self.client.post(format!("{}/api/v2/query", self.base)).json(body);
+        self.answer(request.send().await).await
+    }
+
+    pub(crate) async fn search_with(&self, body: &serde_json::Value) -> Result<SearchResponse> {
+        let request = self.client.post(format!("{}/api/v2/search", self.base)).json(body);
         self.answer(request.send().await).await
     }
 
