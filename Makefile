@@ -11,7 +11,8 @@ test: parts
 
 # The blob store's contract and the end-to-end suite once more, on a real MinIO.
 test-minio: parts parts-minio
-	@sh deploy/setup/with-minio.sh sh deploy/test.sh -p ragstream-s3 -p ragstream-e2e
+	@sh deploy/setup/with-minio.sh sh deploy/test.sh --test contract --test faults \
+		--test trip --test refusals --test crash --test roles --test restart
 
 # Formatting, lints, and the deployment files.
 check:
