@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header::HeaderName},
     middleware::{self, Next},
     response::{IntoResponse, Response},
+    serve::ListenerExt,
 };
 use ragstream_api::problem::Problem;
 use ragstream_core::{topics::header, trace::TraceContext};
@@ -50,6 +51,9 @@ pub fn serve(
         })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(with_context));
+    // Small answers must not wait 40 ms for the client's acknowledgement (Nagle, RFC 896).
+    // Without it they are slow, not wrong.
+    let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     async move { axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await }
 }
 

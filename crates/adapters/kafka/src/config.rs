@@ -79,6 +79,8 @@ impl KafkaConfig {
             // of them: every other connection would be refused and logged.
             .set("broker.address.family", "v4")
             .set("socket.keepalive.enable", "true")
+            // Requests are batches already: Nagle's algorithm would only delay them.
+            .set("socket.nagle.disable", "true")
             // A broker that is back is found within 2 s instead of 10.
             .set("reconnect.backoff.ms", "100")
             .set("reconnect.backoff.max.ms", "2000")

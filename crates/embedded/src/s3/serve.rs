@@ -85,6 +85,9 @@ async fn serve(
         };
         match accepted {
             Ok((socket, _)) => {
+                // Small answers must not wait 40 ms for the client's acknowledgement (Nagle, RFC 896).
+                // Without it they are slow, not wrong.
+                let _ = socket.set_nodelay(true);
                 let connection = http.serve_connection(TokioIo::new(socket), service.clone());
                 let connection = open.watch(connection.into_owned());
                 tokio::spawn(async move {
