@@ -11,10 +11,7 @@ pub struct EmbeddingConfig {
     pub batch_max: usize,
     /// How long an unfilled batch waits for more, in milliseconds.
     pub batch_linger_ms: u64,
-    /// Batches under way: one in the model, the others on their way to the log
-    /// and the database.
-    pub concurrency: usize,
-    /// Sessions of the model, one thread each.
+    /// Sessions of the model: batches embedded at once, one thread each.
     pub sessions: usize,
     /// Niceness of the model's threads, 0 to 19: above 0 it yields to uploads
     /// and searches on the same machine.
@@ -24,6 +21,6 @@ pub struct EmbeddingConfig {
 impl Default for EmbeddingConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { batch_max: 32, batch_linger_ms: 20, concurrency: 3, sessions: cores, nice: 10 }
+        Self { batch_max: 32, batch_linger_ms: 20, sessions: cores, nice: 10 }
     }
 }

@@ -1,6 +1,6 @@
 //! A micro-batch's way through the pool.
 
-use crate::{metrics, thread::EmbedThread};
+use crate::{metrics, thread::EmbedThreads};
 use async_trait::async_trait;
 use ragstream_core::{
     event::{ChunkEmbedded, ChunkReady, IndexKey, VersionCommitted},
@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) struct Embedding {
     pub(crate) model: ModelInfo,
-    pub(crate) thread: EmbedThread,
+    pub(crate) threads: EmbedThreads,
     pub(crate) ledger: Arc<dyn EmbeddingLedger>,
     pub(crate) publisher: Arc<dyn Publisher>,
 }
@@ -102,7 +102,7 @@ impl Embedding {
             return Ok(Vec::new());
         }
         let texts = items.iter().map(|item| item.event.chunk.text.clone()).collect();
-        let vectors = self.thread.embed(texts).await?;
+        let vectors = self.threads.embed(texts).await?;
         let mut embedded = Vec::with_capacity(items.len());
         for (item, vector) in items.into_iter().zip(vectors) {
             let ChunkReady { document, chunk, .. } = item.event;

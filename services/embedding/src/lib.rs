@@ -10,13 +10,17 @@ mod thread;
 pub use config::EmbeddingConfig;
 
 use handler::Embedding;
-use ragstream_core::ports::{Embedder, EmbeddingLedger, Publisher};
+use ragstream_core::ports::{Embedder, EmbeddingLedger, ModelInfo, Publisher};
 use ragstream_runtime::tasks::Tasks;
 use ragstream_worker::{Config, DeadLetters, HealthHandle, Source, Worker};
 use std::{sync::Arc, time::Duration};
 
 /// Consumer group of the pool, and its name in metrics and dead letters.
 pub const CONSUMER: &str = "ragstream-embedding";
+
+/// Batches under way besides those in the model: on their way from the
+/// database, or to the log, so that the model never waits.
+const BATCHES_AHEAD: usize = 2;
 
 /// What the pool is tied to.
 pub struct Ports {
@@ -28,8 +32,10 @@ pub struct Ports {
     pub ledger: Arc<dyn EmbeddingLedger>,
     /// The log.
     pub publisher: Arc<dyn Publisher>,
-    /// The model.
-    pub embedder: Arc<dyn Embedder>,
+    /// The model, as often as batches are embedded at once.
+    pub embedders: Vec<Arc<dyn Embedder>>,
+    /// Which model it is.
+    pub model: ModelInfo,
 }
 
 /// Consumes as a task of `tasks`; the handle tells how the consumer is.
@@ -37,12 +43,12 @@ pub fn run(config: EmbeddingConfig, ports: Ports, tasks: &mut Tasks) -> std::io:
     let settings = Config {
         batch_max: config.batch_max,
         batch_linger: Duration::from_millis(config.batch_linger_ms),
-        concurrency: config.concurrency,
+        concurrency: config.sessions + BATCHES_AHEAD,
         ..Config::named(CONSUMER)
     };
     let handler = Arc::new(Embedding {
-        model: ports.embedder.model().clone(),
-        thread: thread::EmbedThread::start(ports.embedder, config.nice)?,
+        model: ports.model,
+        threads: thread::EmbedThreads::start(ports.embedders, config.nice)?,
         ledger: ports.ledger,
         publisher: ports.publisher,
     });

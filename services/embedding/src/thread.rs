@@ -1,4 +1,4 @@
-//! The model's own thread: inference takes all of a core for a long time and
+//! The model's own threads: inference takes all of a core for a long time and
 //! has no place among asynchronous tasks.
 
 use crate::metrics;
@@ -6,7 +6,7 @@ use ragstream_core::{
     fault::{Fault, Result},
     ports::Embedder,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Calls that wait for the model: the worker bounds the batches under way, so
@@ -20,36 +20,47 @@ struct Call {
     answer: oneshot::Sender<Outcomes>,
 }
 
-/// Sends texts to the model's thread. The thread ends when this is dropped.
-pub(crate) struct EmbedThread {
+/// Sends texts to the model's threads, whichever is free. They end when this is dropped.
+pub(crate) struct EmbedThreads {
     calls: mpsc::Sender<Call>,
 }
 
-impl EmbedThread {
-    pub(crate) fn start(embedder: Arc<dyn Embedder>, nice: i32) -> std::io::Result<Self> {
-        let (calls, mut waiting) = mpsc::channel::<Call>(WAITING);
-        std::thread::Builder::new().name("embed".into()).spawn(move || {
-            yield_to_others(nice);
-            while let Some(call) = waiting.blocking_recv() {
-                let texts: Vec<&str> = call.texts.iter().map(String::as_str).collect();
-                let timer = metrics::BATCH_SECONDS.start_timer();
-                let outcomes = embedder.embed(&texts);
-                timer.observe_duration();
-                metrics::BATCH_SIZE.observe(texts.len() as f64);
-                // A caller that is gone was past its deadline.
-                let _ = call.answer.send(outcomes);
-            }
-        })?;
+impl EmbedThreads {
+    /// A thread for each of the embedders: batches of their own, so that none
+    /// waits for the other's last text.
+    pub(crate) fn start(embedders: Vec<Arc<dyn Embedder>>, nice: i32) -> std::io::Result<Self> {
+        let (calls, waiting) = mpsc::channel::<Call>(WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for embedder in embedders {
+            let waiting = waiting.clone();
+            std::thread::Builder::new().name("embed".into()).spawn(move || {
+                yield_to_others(nice);
+                while let Some(call) = next(&waiting) {
+                    let texts: Vec<&str> = call.texts.iter().map(String::as_str).collect();
+                    let timer = metrics::BATCH_SECONDS.start_timer();
+                    let outcomes = embedder.embed(&texts);
+                    timer.observe_duration();
+                    metrics::BATCH_SIZE.observe(texts.len() as f64);
+                    // A caller that is gone was past its deadline.
+                    let _ = call.answer.send(outcomes);
+                }
+            })?;
+        }
         Ok(Self { calls })
     }
 
     /// One outcome per text, in order.
     pub(crate) async fn embed(&self, texts: Vec<String>) -> Outcomes {
-        let gone = || Fault::failed("model_thread", "the model's thread has ended");
+        let gone = || Fault::failed("model_thread", "the model's threads have ended");
         let (answer, outcomes) = oneshot::channel();
         self.calls.send(Call { texts, answer }).await.map_err(|_| gone())?;
         outcomes.await.map_err(|_| gone())?
     }
+}
+
+/// The next call; idle threads wait for the lock or, one of them, for the call.
+fn next(waiting: &Mutex<mpsc::Receiver<Call>>) -> Option<Call> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
 }
 
 /// Lowers the priority of this thread and of those that it starts: on Linux

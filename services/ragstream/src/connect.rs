@@ -3,6 +3,7 @@
 use crate::addresses::Addresses;
 use anyhow::{Context, Result};
 use backon::{ExponentialBuilder, Retryable};
+use futures::future::try_join_all;
 use ragstream_core::fault::Fault;
 use ragstream_embedder::{EmbedderConfig, FastEmbedder};
 use ragstream_kafka::{KafkaConfig, KafkaDeadLetters, KafkaPublisher, TopicSettings, ensure_topics};
@@ -58,6 +59,11 @@ pub(crate) async fn embedder(addresses: &Addresses, sessions: usize) -> Result<A
         .context("loading the model panicked")?
         .map_err(|e| ConfigError(format!("the model can't be loaded: {e}")))?;
     Ok(Arc::new(embedder))
+}
+
+/// Loads the model so many times, one session each: an embedder for each thread of the pool.
+pub(crate) async fn embedders(addresses: &Addresses, count: usize) -> Result<Vec<Arc<FastEmbedder>>> {
+    try_join_all((0..count.max(1)).map(|_| embedder(addresses, 1))).await
 }
 
 fn bad_configuration(fault: Fault) -> anyhow::Error {

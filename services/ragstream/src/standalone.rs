@@ -150,7 +150,7 @@ pub(crate) async fn run(args: StandaloneArgs) -> Result<()> {
     let started = tokio::select! {
         started = async { tokio::try_join!(
             Embedded::start(&data_dir, &mut addresses),
-            connect::embedder(&models, settings.embedding.sessions),
+            connect::embedders(&models, settings.embedding.sessions),
             connect::embedder(&models, settings.query.sessions),
         ) } => started,
         () = token.cancelled() => anyhow::bail!("stopped while starting"),
@@ -174,7 +174,7 @@ type Model = std::sync::Arc<ragstream_embedder::FastEmbedder>;
 async fn roles(
     settings: Settings,
     addresses: &Addresses,
-    (pool, questions): (Model, Model),
+    (pool, questions): (Vec<Model>, Model),
     listener: TcpListener,
     token: &CancellationToken,
 ) -> Result<(Tasks, Health)> {

@@ -71,9 +71,9 @@ pub(crate) async fn embedding(args: RoleArgs, log: &LogArgs) -> Result<()> {
     let listener = bind(&args, 8030).await?;
     let token = tasks.token();
     let (a, t) = (&args.addresses, &token);
-    let embedder = connect::embedder(a, config.sessions).await?;
+    let embedders = connect::embedders(a, config.sessions).await?;
     let (log, ledger) = tokio::try_join!(connect::log(a, t), connect::ledger(a, t))?;
-    let health = tie_embedding(config, embedder, &log, &ledger, &mut tasks)?;
+    let health = tie_embedding(config, embedders, &log, &ledger, &mut tasks)?;
     serve_admin(listener, health.with(ledger).with(log.publisher), &mut tasks);
     Ok(tasks.join(DRAIN).await?)
 }

@@ -4,7 +4,7 @@
 use crate::{addresses::Addresses, connect::Log};
 use anyhow::{Context, Result};
 use ragstream_chunk::{Chunker, ChunkerConfig};
-use ragstream_core::topics;
+use ragstream_core::{ports::Embedder, topics};
 use ragstream_embedder::FastEmbedder;
 use ragstream_embedding::EmbeddingConfig;
 use ragstream_extract::{ChildExtractor, Limits};
@@ -84,17 +84,19 @@ pub(crate) fn tie_ingestion(
 
 pub(crate) fn tie_embedding(
     config: EmbeddingConfig,
-    embedder: Arc<FastEmbedder>,
+    embedders: Vec<Arc<FastEmbedder>>,
     log: &Log,
     ledger: &Arc<Ledger>,
     tasks: &mut Tasks,
 ) -> Result<Health> {
+    let model = embedders.first().context("the pool has no model")?.model().clone();
     let ports = ragstream_embedding::Ports {
         chunks: group_source(&log.config, ragstream_embedding::CONSUMER, &[topics::CHUNKS])?,
         dead_letters: log.dead_letters.clone(),
         ledger: ledger.clone(),
         publisher: log.publisher.clone(),
-        embedder,
+        embedders: embedders.into_iter().map(|embedder| embedder as Arc<dyn Embedder>).collect(),
+        model,
     };
     let worker = ragstream_embedding::run(config, ports, tasks).context("can't start the model's thread")?;
     Ok(Health::default().with(worker.as_probe("embedding")))
