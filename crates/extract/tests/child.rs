@@ -222,7 +222,7 @@ async fn other_ends() {
 
 async fn the_child_is_shut_in() {
     let text = Folder::new().misbehave(Limits::default(), "describe").await.unwrap().text;
-    assert_eq!(text, "[\"MALLOC_ARENA_MAX\", \"RAYON_NUM_THREADS\"] 0 true");
+    assert_eq!(text, "[\"MALLOC_ARENA_MAX\", \"RAGSTREAM_PARENT\", \"RAYON_NUM_THREADS\"] 0 true");
 }
 
 async fn an_abandoned_child_is_killed() {

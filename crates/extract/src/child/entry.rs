@@ -20,6 +20,9 @@ use std::{
 /// touched costs nothing.
 const STACK_BYTES: usize = 64 << 20;
 
+/// Names the process that this one must not outlive.
+pub(super) const PARENT: &str = "RAGSTREAM_PARENT";
+
 /// Where the last panic was: file and line, never its message, which may
 /// quote the document.
 static PANICKED_AT: Mutex<String> = Mutex::new(String::new());
@@ -31,6 +34,9 @@ static PANICKED_AT: Mutex<String> = Mutex::new(String::new());
 /// goes to standard error instead. The exit code is a success whenever an
 /// answer was given, be it an error.
 pub fn child_main() -> ExitCode {
+    if !bound_to_parent() {
+        return ExitCode::FAILURE;
+    }
     let answer = match own_stdout() {
         Ok(answer) => answer,
         Err(_) => return ExitCode::FAILURE,
@@ -47,6 +53,14 @@ pub fn child_main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Has the kernel kill this process when its parent dies; `false` where that has happened already.
+fn bound_to_parent() -> bool {
+    // SAFETY: plain system calls without pointers.
+    let (bound, parent) = unsafe { (libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), libc::getppid()) };
+    let expected = std::env::var(PARENT).ok().and_then(|id| id.parse().ok());
+    bound == 0 && expected.is_none_or(|id: libc::pid_t| id == parent)
 }
 
 fn panicked() -> String {

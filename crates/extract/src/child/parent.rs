@@ -1,6 +1,6 @@
 //! The parent's side: starts the child under limits, hears its answer, ends it.
 
-use super::{frame, verdict};
+use super::{entry::PARENT, frame, verdict};
 use crate::{
     detect::{HEAD_BYTES, detect},
     error::ExtractError,
@@ -66,13 +66,13 @@ impl ChildExtractor {
             // and each of them reserves 64 MiB of it for its heap.
             .env("RAYON_NUM_THREADS", "1")
             .env("MALLOC_ARENA_MAX", "1")
+            .env(PARENT, std::process::id().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C in a terminal is for the parent, which lets work come to its end.
             .process_group(0)
             .kill_on_drop(true);
-        restrict(&mut command, self.limits);
         let outcome = supervise(command, self.limits).await?;
         Ok(outcome?)
     }
@@ -116,6 +116,7 @@ async fn supervise(command: Command, limits: Limits) -> Result<Result<DocumentTe
 
 async fn run(mut command: Command, limits: &Limits) -> io::Result<Result<DocumentText, ExtractError>> {
     let mut child = Group(command.spawn()?);
+    restrict(&child.0, limits)?;
     let (Some(stdout), Some(stderr)) = (child.0.stdout.take(), child.0.stderr.take()) else {
         return Err(io::Error::other("the child has no pipes"));
     };
@@ -166,8 +167,11 @@ impl Drop for Group {
     }
 }
 
-/// Limits of the kernel, set in the child before the program begins.
-fn restrict(command: &mut Command, limits: Limits) {
+/// Limits of the kernel, set on the child as soon as it is there: what it does before is its own
+/// start. (Set between fork and exec they would cost a fork, which copies the page tables of
+/// this process; without that the child is made by vfork, in a tenth of the time.)
+fn restrict(child: &Child, limits: &Limits) -> io::Result<()> {
+    let Some(id) = child.id() else { return Ok(()) };
     let cpu = limits.cpu.as_secs().max(1);
     let resources = [
         (libc::RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
@@ -183,20 +187,12 @@ fn restrict(command: &mut Command, limits: Limits) {
         unsafe { libc::getrlimit(resource, &mut own) };
         (resource, libc::rlimit { rlim_cur: soft.min(own.rlim_max), rlim_max: hard.min(own.rlim_max) })
     });
-    let parent = std::process::id() as libc::pid_t;
-    let check = |code: libc::c_int| if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-    // SAFETY: between fork and exec the closure makes system calls only; it
-    // allocates nothing and takes no lock.
-    unsafe {
-        command.pre_exec(move || {
-            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
-            if libc::getppid() != parent {
-                return Err(io::Error::from_raw_os_error(libc::ESRCH));
-            }
-            for (resource, limit) in &resources {
-                check(libc::setrlimit(*resource, limit))?;
-            }
-            Ok(())
-        });
+    for (resource, limit) in &resources {
+        // SAFETY: `limit` outlives the call, and the child is not reaped yet: the id is its own.
+        let code = unsafe { libc::prlimit(id as libc::pid_t, *resource, limit, std::ptr::null_mut()) };
+        if code != 0 {
+            return Err(io::Error::last_os_error());
+        }
     }
+    Ok(())
 }
