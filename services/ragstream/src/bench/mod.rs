@@ -29,7 +29,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Documents of about five chunks each, for the throughput of the pipeline.
-    #[arg(long, value_name = "N", default_value_t = 160)]
+    #[arg(long, value_name = "N", default_value_t = 400)]
     documents: usize,
     /// Clients that upload at once, for the latency of uploads.
     #[arg(long, value_name = "N", default_value_t = 100)]
