@@ -70,6 +70,6 @@ fn yield_to_others(nice: i32) {
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
     if result != 0 {
         let error = std::io::Error::last_os_error();
-        tracing::warn!(%error, nice, "the model's thread keeps its priority");
+        tracing::warn!(%error, nice, "a thread of the model keeps its priority");
     }
 }

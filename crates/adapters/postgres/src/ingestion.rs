@@ -9,17 +9,24 @@ use ragstream_core::{
     ports::{Attempt, IngestionLedger, JobFailure, Lineage},
 };
 
-/// A job that may be worked on: its version is the document's current one, and
-/// it has not ended. Every statement of this file names it, which is the fence.
+/// The fence, over a job `j` and its document `d`: the version is the document's
+/// current one, and its job has not ended. Every statement of this file has it.
+macro_rules! workable {
+    () => {
+        " j.document_id = $1 AND j.version = $2
+          AND d.document_id = j.document_id AND d.version = j.version AND d.state = 'live'
+          AND j.stage NOT IN ('indexing', 'complete', 'failed', 'paused', 'cancelled')"
+    };
+}
+
+/// An update of a job behind the fence.
 macro_rules! fenced {
     ($set:literal) => {
         concat!(
             "UPDATE document_jobs j SET ",
             $set,
-            ", updated_at = now() FROM documents d
-              WHERE j.document_id = $1 AND j.version = $2
-                AND d.document_id = j.document_id AND d.version = j.version AND d.state = 'live'
-                AND j.stage NOT IN ('indexing', 'complete', 'failed', 'paused', 'cancelled')"
+            ", updated_at = now() FROM documents d WHERE",
+            workable!()
         )
     };
 }
@@ -29,11 +36,7 @@ impl IngestionLedger for Ledger {
     async fn is_wanted(&self, document_id: DocumentId, version: Version) -> Result<bool> {
         let client = self.client().await?;
         let statement = client
-            .prepare_cached(
-                "SELECT FROM document_jobs j JOIN documents d USING (document_id, version)
-                  WHERE j.document_id = $1 AND j.version = $2 AND d.state = 'live'
-                    AND j.stage NOT IN ('indexing', 'complete', 'failed', 'paused', 'cancelled')",
-            )
+            .prepare_cached(concat!("SELECT FROM document_jobs j, documents d WHERE", workable!()))
             .await
             .map_err(fault)?;
         let row = client.query_opt(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;

@@ -98,7 +98,7 @@ pub(crate) fn tie_embedding(
         embedders: embedders.into_iter().map(|embedder| embedder as Arc<dyn Embedder>).collect(),
         model,
     };
-    let worker = ragstream_embedding::run(config, ports, tasks).context("can't start the model's thread")?;
+    let worker = ragstream_embedding::run(config, ports, tasks).context("can't start the model's threads")?;
     Ok(Health::default().with(worker.as_probe("embedding")))
 }
 
