@@ -1,7 +1,8 @@
 -- Ragstream's schema. Applied by PostgreSQL's own image on its first start, and by
 -- every role at start under an advisory lock; running it again changes nothing.
 
--- A row per document: the facts of its current version.
+-- A row per document: the facts of its current version. A deletion removes the row; what
+-- late work must not bring back is remembered by the log.
 CREATE TABLE IF NOT EXISTS documents (
     document_id     uuid        PRIMARY KEY,
     collection      text        NOT NULL,
@@ -10,7 +11,6 @@ CREATE TABLE IF NOT EXISTS documents (
     version         integer     NOT NULL CHECK (version >= 1),
     -- The newest version that an index shows.
     visible_version integer,
-    state           text        NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'deleted')),
     job_id          uuid        NOT NULL,
     filename        text        NOT NULL,
     content_type    text        NOT NULL,
@@ -24,9 +24,9 @@ CREATE TABLE IF NOT EXISTS documents (
 
 -- The same bytes are one document of a collection, and so is an external id.
 CREATE UNIQUE INDEX IF NOT EXISTS documents_by_content
-    ON documents (collection, sha256) WHERE state = 'live';
+    ON documents (collection, sha256);
 CREATE UNIQUE INDEX IF NOT EXISTS documents_by_external_id
-    ON documents (collection, external_id) WHERE state = 'live' AND external_id IS NOT NULL;
+    ON documents (collection, external_id) WHERE external_id IS NOT NULL;
 
 -- A row per version of a document: its processing.
 CREATE TABLE IF NOT EXISTS document_jobs (
@@ -49,6 +49,12 @@ CREATE TABLE IF NOT EXISTS document_jobs (
     chunker        text,
     error_class    text,
     error_message  text,
+    -- The record by which it failed: topic/partition/offset.
+    given_up_at    text,
+    -- Its user removed it from the list.
+    forgotten      boolean     NOT NULL DEFAULT false,
+    -- Its blobs were let go: a newer version is visible.
+    retired        boolean     NOT NULL DEFAULT false,
     created_at     timestamptz NOT NULL DEFAULT now(),
     started_at     timestamptz,
     updated_at     timestamptz NOT NULL DEFAULT now(),
@@ -80,6 +86,8 @@ CREATE TABLE IF NOT EXISTS document_chunks (
     log_offset    bigint,
     error_class   text,
     error_message text,
+    -- The record by which it failed: topic/partition/offset.
+    given_up_at   text,
     created_at    timestamptz NOT NULL DEFAULT now(),
     updated_at    timestamptz NOT NULL DEFAULT now(),
     UNIQUE (document_id, version, position)
@@ -90,7 +98,16 @@ CREATE TABLE IF NOT EXISTS outbox (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     topic      text        NOT NULL,
     key        text        NOT NULL,
-    value      bytea       NOT NULL,
+    -- None: a tombstone.
+    value      bytea,
     headers    jsonb       NOT NULL,
+    -- Another key that chooses the partition.
+    placed_by  text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Blobs that nothing needs any more, until they are removed.
+CREATE TABLE IF NOT EXISTS blob_trash (
+    blob_key   text        PRIMARY KEY,
     created_at timestamptz NOT NULL DEFAULT now()
 );

@@ -15,7 +15,7 @@ pub(crate) fn undecodable(what: impl std::fmt::Display) -> Fault {
     Fault::invalid("undecodable", format!("the record can't be decoded: {what}"))
 }
 
-fn parse<T: FromStr>(field: &str, value: &str) -> Result<T> {
+pub(crate) fn parse<T: FromStr>(field: &str, value: &str) -> Result<T> {
     value.parse().map_err(|_| undecodable(format_args!("{field} is not a UUID")))
 }
 

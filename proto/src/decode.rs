@@ -1,6 +1,9 @@
 //! Records to domain events.
 
-use crate::{convert::undecodable, v1};
+use crate::{
+    convert::{parse, undecodable},
+    v1,
+};
 use prost::Message;
 use ragstream_core::{
     event::{ChunkReady, IndexEvent, IndexKey, IngestRequested},
@@ -32,7 +35,10 @@ pub fn index_event(key: Option<&str>, value: Option<&[u8]>) -> Result<IndexEvent
     match message::<v1::IndexRecord>(value)?.record {
         Some(v1::index_record::Record::Chunk(chunk)) => Ok(IndexEvent::Chunk(Box::new(chunk.try_into()?))),
         Some(v1::index_record::Record::Commit(commit)) => Ok(IndexEvent::Commit(commit.try_into()?)),
-        None => Err(undecodable("it is neither a chunk nor a commit marker")),
+        Some(v1::index_record::Record::Deleted(deleted)) => {
+            Ok(IndexEvent::Deleted(parse("document_id", &deleted.document_id)?))
+        }
+        None => Err(undecodable("it is neither a chunk, nor a commit marker, nor a deletion")),
     }
 }
 
@@ -121,7 +127,14 @@ mod tests {
         assert!(sent.headers.contains(&(header::TYPE.into(), "ragstream.v1.IndexRecord".into())));
         assert_eq!(index_event(None, sent.value.as_deref()).expect("decodes"), IndexEvent::Commit(event));
 
-        let key = IndexKey::Commit(d.document_id);
+        let sent = encode::document_deleted(d.document_id, &origin());
+        assert_eq!(sent.key, IndexKey::Deleted(d.document_id).to_string());
+        assert_eq!(
+            index_event(None, sent.value.as_deref()).expect("decodes"),
+            IndexEvent::Deleted(d.document_id)
+        );
+
+        let key = IndexKey::Commit(d.document_id, d.version);
         let sent = encode::gone(key, d.document_id, &origin());
         assert_eq!(index_event(Some(&sent.key), None).expect("decodes"), IndexEvent::Gone(key));
     }

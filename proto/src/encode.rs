@@ -73,7 +73,14 @@ pub fn chunk_embedded(event: &ChunkEmbedded, origin: &Origin) -> Outgoing {
 /// For `chunk-embeddings`, after all chunks of the version.
 pub fn version_committed(event: &VersionCommitted, origin: &Origin) -> Outgoing {
     let value = v1::IndexRecord { record: Some(v1::index_record::Record::Commit(event.into())) };
-    index_record(IndexKey::Commit(event.document_id), event.document_id, &value, origin)
+    index_record(IndexKey::Commit(event.document_id, event.version), event.document_id, &value, origin)
+}
+
+/// For `chunk-embeddings`, before the tombstones of a deleted document.
+pub fn document_deleted(document: DocumentId, origin: &Origin) -> Outgoing {
+    let deleted = v1::DocumentDeleted { document_id: document.to_string() };
+    let value = v1::IndexRecord { record: Some(v1::index_record::Record::Deleted(deleted)) };
+    index_record(IndexKey::Deleted(document), document, &value, origin)
 }
 
 /// A tombstone for `chunk-embeddings`.

@@ -61,6 +61,8 @@ pub enum IndexEvent {
     Chunk(Box<ChunkEmbedded>),
     /// A version became visible.
     Commit(VersionCommitted),
+    /// A document was deleted: all of it, and whatever of it comes later.
+    Deleted(DocumentId),
     /// A tombstone: the record of this key is gone.
     Gone(IndexKey),
 }
@@ -70,15 +72,20 @@ pub enum IndexEvent {
 pub enum IndexKey {
     /// A chunk: its id.
     Chunk(ChunkId),
-    /// The newest commit marker of a document: `commit:<document id>`.
-    Commit(DocumentId),
+    /// The commit marker of a version: `commit:<document id>:<version>`. One key
+    /// each, so that a late marker of an old version never compacts a newer one away.
+    Commit(DocumentId, Version),
+    /// The deletion of a document: `deleted:<document id>`. It stays in the log
+    /// for ever, so that a replay remembers what late work must not bring back.
+    Deleted(DocumentId),
 }
 
 impl std::fmt::Display for IndexKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Chunk(id) => id.fmt(f),
-            Self::Commit(id) => write!(f, "commit:{id}"),
+            Self::Commit(id, version) => write!(f, "commit:{id}:{version}"),
+            Self::Deleted(id) => write!(f, "deleted:{id}"),
         }
     }
 }
@@ -87,11 +94,18 @@ impl std::str::FromStr for IndexKey {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
-        match s.strip_prefix("commit:") {
-            Some(id) => id.parse().map(Self::Commit),
-            None => s.parse().map(Self::Chunk),
-        }
-        .map_err(|_| format!("not a key of the embeddings topic: {s:?}"))
+        let mut parts = s.split(':');
+        let key = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some("commit"), Some(id), Some(version), None) => id
+                .parse()
+                .ok()
+                .zip(version.parse().ok())
+                .map(|(id, version)| Self::Commit(id, Version(version))),
+            (Some("deleted"), Some(id), None, None) => id.parse().ok().map(Self::Deleted),
+            (Some(id), None, None, None) => id.parse().ok().map(Self::Chunk),
+            _ => None,
+        };
+        key.ok_or_else(|| format!("not a key of the embeddings topic: {s:?}"))
     }
 }
 
@@ -101,10 +115,18 @@ mod tests {
 
     #[test]
     fn keys_round_trip() {
-        for key in [IndexKey::Chunk(ChunkId::generate()), IndexKey::Commit(DocumentId::generate())] {
+        let document = DocumentId::generate();
+        let keys = [
+            IndexKey::Chunk(ChunkId::generate()),
+            IndexKey::Commit(document, Version(7)),
+            IndexKey::Deleted(document),
+        ];
+        for key in keys {
             assert_eq!(key.to_string().parse(), Ok(key));
         }
-        assert!("commit:x".parse::<IndexKey>().is_err());
-        assert!("".parse::<IndexKey>().is_err());
+        let no_version = format!("commit:{document}");
+        for wrong in ["commit:x:1", &no_version, "deleted:x", "", "a:b:c:d"] {
+            assert!(wrong.parse::<IndexKey>().is_err(), "{wrong}");
+        }
     }
 }

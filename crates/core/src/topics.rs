@@ -34,7 +34,7 @@ pub const ALL: [TopicSpec; 5] = [
     TopicSpec { name: INGEST_REQUESTS, compacted: false, consumed: true },
     TopicSpec { name: CHUNKS, compacted: false, consumed: true },
     TopicSpec { name: EMBEDDINGS, compacted: true, consumed: true },
-    TopicSpec { name: LIFECYCLE, compacted: true, consumed: false },
+    TopicSpec { name: LIFECYCLE, compacted: true, consumed: true },
     TopicSpec { name: QUERY_REQUESTS, compacted: false, consumed: true },
 ];
 
@@ -70,4 +70,6 @@ pub mod header {
     pub const LAST_FAILURE: &str = "x-last-failure";
     /// Dead letters: the consumer that gave it up.
     pub const CONSUMER: &str = "x-consumer";
+    /// A letter that was sent back to its topic: how often that was done, a decimal number.
+    pub const REDRIVES: &str = "x-redrives";
 }

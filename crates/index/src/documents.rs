@@ -35,7 +35,20 @@ impl Default for DocumentEntry {
     }
 }
 
+/// The floor of a document that is over for good: no version reaches it.
+const DELETED: Version = Version(i32::MAX);
+
 impl DocumentEntry {
+    /// What remains of a deleted document: that it is one.
+    pub(crate) fn deleted() -> Self {
+        Self { floor: DELETED, ..Self::default() }
+    }
+
+    /// Whether it was deleted.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.floor == DELETED
+    }
+
     /// Chunks held of `version`.
     pub(crate) fn held_count(&self, version: Version) -> usize {
         self.held.get(&version).map_or(0, |held| held.rows.len())
@@ -54,7 +67,7 @@ impl DocumentEntry {
 
     /// Nothing is known of it any more.
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.markers.is_empty() && self.shown.is_none()
+        !self.is_deleted() && self.held.is_empty() && self.markers.is_empty() && self.shown.is_none()
     }
 }
 

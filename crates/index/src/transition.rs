@@ -8,10 +8,14 @@
 //!
 //! A tombstone of a visible chunk takes its whole version out of sight: a part
 //! of a version is never shown, and a replay of the compacted log, in which
-//! that chunk never was, shows no more either. A deletion thus takes effect in
-//! one step, at the first of its tombstones.
+//! that chunk never was, shows no more either.
+//!
+//! A deletion is a record of its own that stays in the log: it takes effect in
+//! one step, and what late work appends of the document afterwards is ignored,
+//! live and in every replay.
 
 use crate::{
+    documents::DocumentEntry,
     error::IndexError,
     record::ChunkRecord,
     request::{Applied, Incomplete, Positioned, Rejected},
@@ -52,7 +56,9 @@ impl Transition<'_> {
             IndexEvent::Chunk(chunk) => return self.chunk(partition, offset, *chunk),
             IndexEvent::Commit(marker) => self.commit(&marker),
             IndexEvent::Gone(IndexKey::Chunk(id)) => self.chunk_gone(id),
-            IndexEvent::Gone(IndexKey::Commit(id)) => self.document_gone(id),
+            IndexEvent::Gone(IndexKey::Commit(id, version)) => self.marker_gone(id, version),
+            IndexEvent::Gone(IndexKey::Deleted(id)) => self.deletion_gone(id),
+            IndexEvent::Deleted(id) => self.deleted(id),
         }
         Ok(())
     }
@@ -165,10 +171,35 @@ impl Transition<'_> {
         }
     }
 
-    fn document_gone(&mut self, document_id: DocumentId) {
+    /// Without its marker a version is not whole: it goes out of sight.
+    fn marker_gone(&mut self, document_id: DocumentId, version: Version) {
+        let Some(entry) = self.view.documents.get(document_id) else { return };
+        let (shown, deleted) = (entry.shown, entry.is_deleted());
+        if deleted {
+            return;
+        }
+        if shown == Some(version) {
+            self.hide(document_id);
+        }
+        let entry = self.view.documents.entry(document_id);
+        entry.markers.remove(&version);
+        if entry.is_empty() {
+            self.view.documents.remove(document_id);
+        }
+    }
+
+    /// All of it goes in one step, and nothing of it that comes later counts.
+    fn deleted(&mut self, document_id: DocumentId) {
         self.hide(document_id);
-        let Some(entry) = self.view.documents.remove(document_id) else { return };
-        self.retire(entry.held.values().flat_map(|held| held.rows.iter().copied()).collect());
+        let entry = self.view.documents.entry(document_id);
+        let held = std::mem::replace(entry, DocumentEntry::deleted()).held;
+        self.retire(held.values().flat_map(|held| held.rows.iter().copied()).collect());
+    }
+
+    fn deletion_gone(&mut self, document_id: DocumentId) {
+        if self.view.documents.get(document_id).is_some_and(|entry| entry.is_deleted()) {
+            self.view.documents.remove(document_id);
+        }
     }
 
     /// Shows the newest complete version if it is newer than what is shown,

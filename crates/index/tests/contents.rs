@@ -97,7 +97,7 @@ fn the_first_tombstone_takes_the_whole_version_out_of_sight() {
     assert_eq!(index.visible_version(document(1)), None);
     assert_eq!(index.stats().staged, 2);
 
-    index.apply(at(11, [chunk_gone(1, 1, 0), chunk_gone(1, 1, 2), document_gone(1)])).unwrap();
+    index.apply(at(11, [chunk_gone(1, 1, 0), chunk_gone(1, 1, 2), marker_gone(1, 1)])).unwrap();
     assert_eq!((index.stats().visible, index.stats().staged, index.stats().documents), (1, 0, 1));
     // The same chunk again is a new record of the log.
     index.apply(at(20, version(1, 1, 3))).unwrap();
@@ -105,14 +105,47 @@ fn the_first_tombstone_takes_the_whole_version_out_of_sight() {
 }
 
 #[test]
-fn a_tombstone_of_a_document_removes_all_of_it() {
+fn a_deletion_removes_all_of_a_document_and_is_remembered() {
     let index = index();
     index.apply(at(0, version(1, 1, 3).into_iter().chain([chunk(1, 2, 0), chunk(9, 1, 0)]))).unwrap();
-    index.apply(at(10, [document_gone(1), document_gone(7), chunk_gone(7, 1, 0)])).unwrap();
+    index.apply(at(10, [deleted(1), deleted(7), chunk_gone(7, 1, 0)])).unwrap();
     assert!(visible(&index).is_empty());
     assert_eq!(index.stats().staged, 1, "the chunk of document 9");
     assert_eq!(index.document(document(1)), Default::default());
     assert!(found(&index, Legs::Keyword, Filter::default()).is_empty());
+
+    // Late work of any version, before and after a restart.
+    let folder = tempfile::tempdir().unwrap();
+    for restart in [false, true] {
+        let index = if restart {
+            index.snapshot(folder.path()).unwrap();
+            &Index::restore(config(), folder.path()).unwrap().unwrap()
+        } else {
+            &index
+        };
+        let late = index.apply(at(20 + i64::from(restart) * 10, version(1, 3, 2))).unwrap();
+        assert_eq!(late, Applied { stale: 3, ..Applied::default() });
+        assert!(visible(index).is_empty());
+    }
+
+    // Once the record itself is gone, so is the memory of it.
+    index.apply(at(50, [IndexEvent::Gone(IndexKey::Deleted(document(1)))])).unwrap();
+    index.apply(at(60, version(1, 3, 2))).unwrap();
+    assert_eq!(index.visible_version(document(1)), Some(Version(3)));
+}
+
+#[test]
+fn a_version_without_its_marker_is_out_of_sight() {
+    let index = index();
+    index.apply(at(0, version(1, 1, 2).into_iter().chain(version(1, 2, 1)))).unwrap();
+    // That of a version that is over changes nothing.
+    index.apply(at(10, [marker_gone(1, 1), marker_gone(3, 1)])).unwrap();
+    assert_eq!(visible(&index), BTreeSet::from([chunk_id(1, 2, 0)]));
+    index.apply(at(20, [marker_gone(1, 2)])).unwrap();
+    assert!(visible(&index).is_empty());
+    let again = index.apply(at(30, [commit(1, 2, 1)])).unwrap();
+    assert_eq!(again.complete, [(document(1), Version(2))]);
+    assert_eq!(visible(&index), BTreeSet::from([chunk_id(1, 2, 0)]));
 }
 
 #[test]
@@ -122,7 +155,7 @@ fn a_version_without_chunks_is_visible_too() {
     assert_eq!(applied.complete, [(document(1), Version(1)), (document(1), Version(2))]);
     assert_eq!(index.visible_version(document(1)), Some(Version(2)));
     assert!(visible(&index).is_empty());
-    index.apply(at(10, [document_gone(1)])).unwrap();
+    index.apply(at(10, [deleted(1)])).unwrap();
     assert_eq!(index.stats().documents, 0);
 }
 
@@ -191,8 +224,21 @@ impl Model {
                     document.markers.insert(m.version.0, m.chunk_count);
                 }
             }
-            IndexEvent::Gone(IndexKey::Commit(id)) => {
-                self.documents.remove(id);
+            IndexEvent::Gone(IndexKey::Commit(id, version)) => {
+                if let Some(document) = self.documents.get_mut(id) {
+                    document.markers.remove(&version.0);
+                    if document.shown.as_ref().is_some_and(|(shown, _)| *shown == version.0) {
+                        document.shown = None;
+                    }
+                }
+            }
+            IndexEvent::Deleted(id) => {
+                self.documents.insert(*id, ModelDocument { floor: i32::MAX, ..ModelDocument::default() });
+            }
+            IndexEvent::Gone(IndexKey::Deleted(id)) => {
+                if self.documents.get(id).is_some_and(|document| document.floor == i32::MAX) {
+                    self.documents.remove(id);
+                }
             }
             IndexEvent::Gone(IndexKey::Chunk(id)) => {
                 for document in self.documents.values_mut() {
@@ -272,7 +318,9 @@ fn random_log(rng: &mut StdRng, steps: usize) -> Vec<Positioned> {
             4..=5 => vec![chunk(doc, v, position)],
             6 => vec![commit(doc, v, rng.random_range(0..5))],
             7 => vec![chunk_gone(doc, v, position)],
-            8 => vec![document_gone(doc)],
+            8 if rng.random_bool(0.5) => vec![deleted(doc)],
+            8 if rng.random_bool(0.5) => vec![IndexEvent::Gone(IndexKey::Deleted(document(doc)))],
+            8 => vec![marker_gone(doc, v)],
             _ => vec![with(embedded(doc, v, position, "bad", vec![1.0]), |_| ())],
         };
         // A document's events lie in one partition, with gaps that compaction left.
@@ -346,7 +394,8 @@ fn a_compacted_log_gives_what_the_whole_log_gave() {
     for seed in 100..110 {
         let mut rng = rng(seed);
         // As the pipeline writes it: versions in order, chunks before markers,
-        // retries, tombstones of retired versions and of deleted documents.
+        // retries, tombstones of retired versions and of deleted documents, and late
+        // work for any of them.
         let mut events = Vec::new();
         let mut versions = HashMap::new();
         for _ in 0..40 {
@@ -361,10 +410,15 @@ fn a_compacted_log_gives_what_the_whole_log_gave() {
             }
             if *v > 1 && rng.random_bool(0.7) {
                 events.extend((0..3).map(|position| chunk_gone(doc, *v - 1, position)));
+                events.push(marker_gone(doc, *v - 1));
+            }
+            if *v > 1 && rng.random_bool(0.3) {
+                events.extend(version(doc, *v - 1, 3));
             }
             if rng.random_bool(0.2) {
+                events.push(deleted(doc));
                 events.extend((0..3).map(|position| chunk_gone(doc, *v, position)));
-                events.push(document_gone(doc));
+                events.push(marker_gone(doc, *v));
             }
         }
         let log = at(0, events);
@@ -374,7 +428,8 @@ fn a_compacted_log_gives_what_the_whole_log_gave() {
         let mut newest: HashMap<IndexKey, i64> = HashMap::new();
         let key = |event: &IndexEvent| match event {
             IndexEvent::Chunk(c) => IndexKey::Chunk(c.chunk.id),
-            IndexEvent::Commit(m) => IndexKey::Commit(m.document_id),
+            IndexEvent::Commit(m) => IndexKey::Commit(m.document_id, m.version),
+            IndexEvent::Deleted(id) => IndexKey::Deleted(*id),
             IndexEvent::Gone(key) => *key,
         };
         for event in &log {

@@ -65,17 +65,21 @@ impl Log {
     }
 
     fn append(&mut self, record: Outgoing) -> Appended {
-        let key = match &record.placement {
-            Placement::ByKey => &record.key,
-            Placement::By(other) => other,
+        let partition = match &record.placement {
+            Placement::ByKey => partition_of(&record.key),
+            Placement::By(other) => partition_of(other),
+            Placement::At(partition) => *partition,
         };
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        let partition = i32::try_from(hasher.finish() % PARTITIONS.unsigned_abs() as u64).unwrap_or_default();
         let at = Appended { partition, offset: self.next_offset(&record.topic, partition) };
         self.records.push((record, at));
         at
     }
+}
+
+fn partition_of(key: &str) -> i32 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    i32::try_from(hasher.finish() % u64::from(PARTITIONS.unsigned_abs())).unwrap_or_default()
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! What a source yields, and where it lies.
 
 use bytes::Bytes;
+use ragstream_core::topics::header;
 use std::{fmt, sync::Arc};
 
 /// A partition of a topic.
@@ -68,6 +69,17 @@ impl Message {
         std::str::from_utf8(self.key.as_deref()?).ok()
     }
 
+    /// Whether it is a dead letter that somebody sent back to the topic that it
+    /// came from: an explicit retry. Any tool that copies key, value and headers will do.
+    pub fn is_sent_back(&self) -> bool {
+        self.header(header::ORIGINAL_TOPIC) == Some(&*self.topic)
+    }
+
+    /// Where it lies, as text: `topic/partition/offset`.
+    pub fn place(&self) -> String {
+        format!("{}/{}/{}", self.topic, self.partition, self.offset)
+    }
+
     /// The partition it was read from.
     pub fn topic_partition(&self) -> TopicPartition {
         TopicPartition { topic: self.topic.clone(), partition: self.partition }
@@ -120,6 +132,17 @@ mod tests {
         assert_eq!(message.header("h"), Some("v"));
         assert_eq!(message.header("bad"), None);
         assert_eq!(message.header("none"), None);
+    }
+
+    #[test]
+    fn knows_when_it_was_sent_back() {
+        let mut message = message();
+        assert!(!message.is_sent_back());
+        message.headers.push((header::ORIGINAL_TOPIC.into(), Bytes::from_static(b"other")));
+        assert!(!message.is_sent_back());
+        message.topic = "other".into();
+        assert!(message.is_sent_back());
+        assert_eq!(message.place(), "other/1/2");
     }
 
     #[test]

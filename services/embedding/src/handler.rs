@@ -5,15 +5,18 @@ use async_trait::async_trait;
 use ragstream_core::{
     event::{ChunkEmbedded, ChunkReady, IndexKey, VersionCommitted},
     fault::{Fault, Result},
-    id::{DocumentId, Version},
-    ports::{CommitPlan, EmbeddingLedger, JobFailure, ModelInfo, Publisher, Wanted},
+    id::{ChunkId, DocumentId, Version},
+    ports::{CommitPlan, EmbeddingLedger, GivenUp, JobFailure, ModelInfo, Publisher, Wanted},
 };
 use ragstream_proto::{
     decode,
     encode::{self, Origin},
 };
 use ragstream_worker::{Handler, Message, Verdict};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub(crate) struct Embedding {
     pub(crate) model: ModelInfo,
@@ -43,7 +46,7 @@ impl Handler for Embedding {
             }
         }
         // What is not decided on the way is done, or shares the fate of the whole.
-        let rest = Verdict::from(self.process(items, &mut verdicts).await);
+        let rest = Verdict::from(self.take(items, batch, &mut verdicts).await);
         verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| rest.clone())).collect()
     }
 
@@ -51,12 +54,30 @@ impl Handler for Embedding {
         let Ok(event) = decode::chunk_ready(message.value.as_deref()) else {
             return Ok(());
         };
-        let failure = JobFailure { class: fault.class.to_owned(), message: fault.to_string() };
-        self.ledger.fail_chunk(event.chunk.id, &failure).await.map(drop)
+        let given_up = GivenUp { failure: JobFailure::from(fault), place: message.place() };
+        self.ledger.fail_chunk(event.chunk.id, &given_up).await.map(drop)
     }
 }
 
 impl Embedding {
+    async fn take(
+        &self,
+        items: Vec<Item>,
+        batch: &[Message],
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<()> {
+        // Dead letters that were sent back are retries of their chunks.
+        let sent_back: Vec<_> = items
+            .iter()
+            .filter(|item| batch[item.index].is_sent_back())
+            .map(|item| (item.event.chunk.id, batch[item.index].place()))
+            .collect();
+        if !sent_back.is_empty() {
+            self.ledger.reopen_chunks(&sent_back).await?;
+        }
+        self.process(items, verdicts).await
+    }
+
     async fn process(&self, items: Vec<Item>, verdicts: &mut [Option<Verdict>]) -> Result<()> {
         if items.is_empty() {
             return Ok(());
@@ -73,6 +94,7 @@ impl Embedding {
         // for a crash may have come between the last chunk and the marker.
         let mut versions: BTreeMap<(DocumentId, Version), Origin> = BTreeMap::new();
         let mut fresh = Vec::new();
+        let mut gone = Vec::new();
         for (item, wanted) in items.into_iter().zip(wanted) {
             let document = &item.event.document;
             let version = (document.document_id, document.version);
@@ -82,10 +104,13 @@ impl Embedding {
                     versions.insert(version, item.origin);
                 }
                 Wanted::No => {}
+                // A worker that died may have appended it: what is over leaves the log.
+                Wanted::Gone => gone.push((item.event.chunk.id, document.document_id, item.origin)),
             }
         }
         let embedded = self.embed(fresh, verdicts).await?;
-        self.append(&embedded).await?;
+        gone.extend(self.append(&embedded).await?);
+        self.bury(&gone).await?;
         for (event, origin) in embedded {
             versions.insert((event.document.document_id, event.document.version), origin);
         }
@@ -118,10 +143,14 @@ impl Embedding {
         Ok(embedded)
     }
 
-    /// Records first, rows second: a row never says `embedded` of what is not in the log.
-    async fn append(&self, embedded: &[(ChunkEmbedded, Origin)]) -> Result<()> {
+    /// Records first, rows second: a row never says `embedded` of what is not in the
+    /// log. Returns the chunks whose version was cancelled or deleted meanwhile.
+    async fn append(
+        &self,
+        embedded: &[(ChunkEmbedded, Origin)],
+    ) -> Result<Vec<(ChunkId, DocumentId, Origin)>> {
         if embedded.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let records = embedded.iter().map(|(event, origin)| encode::chunk_embedded(event, origin)).collect();
         let appended = self.publisher.append(records).await?;
@@ -130,7 +159,24 @@ impl Embedding {
             .zip(appended)
             .map(|((event, _), at)| (event.chunk.id, at.partition, at.offset))
             .collect();
-        self.ledger.mark_embedded(&rows, &self.model.name).await
+        let gone = self.ledger.mark_embedded(&rows, &self.model.name).await?;
+        let is_gone = |(event, _): &&(ChunkEmbedded, Origin)| gone.contains(&event.chunk.id);
+        Ok(embedded
+            .iter()
+            .filter(is_gone)
+            .map(|(event, origin)| (event.chunk.id, event.document.document_id, origin.clone()))
+            .collect())
+    }
+
+    /// Tombstones for chunks that are over for good.
+    async fn bury(&self, gone: &[(ChunkId, DocumentId, Origin)]) -> Result<()> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let tombstone = |(chunk, document, origin): &(ChunkId, DocumentId, Origin)| {
+            encode::gone(IndexKey::Chunk(*chunk), *document, origin)
+        };
+        self.publisher.append(gone.iter().map(tombstone).collect()).await.map(drop)
     }
 
     /// Appends the markers of versions that are whole now, and tombstones for
@@ -140,7 +186,7 @@ impl Embedding {
             return Ok(());
         }
         let asked: Vec<_> = versions.keys().copied().collect();
-        let plans = self.ledger.ready_to_commit(&asked).await?;
+        let plans = self.ledger.begin_commit(&asked).await?;
         if plans.is_empty() {
             return Ok(());
         }
@@ -148,11 +194,13 @@ impl Embedding {
         for plan in &plans {
             let Some(origin) = versions.get(&(plan.document_id, plan.version)) else { continue };
             records.push(encode::version_committed(&marker(plan), origin));
-            let retired = plan.retired.iter().map(|id| IndexKey::Chunk(*id));
-            records.extend(retired.map(|key| encode::gone(key, plan.document_id, origin)));
+            let chunks = plan.retired.iter().map(|(_, id)| IndexKey::Chunk(*id));
+            let versions: BTreeSet<Version> = plan.retired.iter().map(|(version, _)| *version).collect();
+            let markers = versions.into_iter().map(|version| IndexKey::Commit(plan.document_id, version));
+            records.extend(chunks.chain(markers).map(|key| encode::gone(key, plan.document_id, origin)));
         }
         self.publisher.append(records).await?;
-        self.ledger.mark_committed(&plans).await?;
+        self.ledger.finish_commit(&plans).await?;
         metrics::VERSIONS.inc_by(plans.len() as u64);
         Ok(())
     }

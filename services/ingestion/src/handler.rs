@@ -7,9 +7,9 @@ use ragstream_chunk::Chunker;
 use ragstream_core::{
     chunk::Chunk,
     document::text_key,
-    event::{ChunkReady, IngestRequested},
+    event::{ChunkReady, IndexKey, IngestRequested},
     fault::{Fault, Result},
-    ports::{BlobStore, IngestionLedger, JobFailure, Lineage, Publisher},
+    ports::{BlobStore, GivenUp, IngestionLedger, JobFailure, Lineage, Publisher},
     text::DocumentText,
 };
 use ragstream_extract::ChildExtractor;
@@ -55,8 +55,8 @@ impl Handler for Ingestion {
         };
         metrics::DOCUMENTS.with_label_values(&[fault.class]).inc();
         let document = &event.document;
-        let failure = JobFailure { class: fault.class.to_owned(), message: fault.to_string() };
-        self.ledger.fail_job(document.document_id, document.version, &failure).await.map(drop)
+        let given_up = GivenUp { failure: JobFailure::from(fault), place: message.place() };
+        self.ledger.fail_job(document.document_id, document.version, &given_up).await.map(drop)
     }
 }
 
@@ -71,7 +71,23 @@ impl Ingestion {
             document_id = %event.document.document_id,
             version = event.document.version.0,
         );
-        self.ingest(&event, &origin).instrument(span).await
+        async {
+            if message.is_sent_back() {
+                self.reopen(&event, &message.place()).await?;
+            }
+            self.ingest(&event, &origin).await
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// A dead letter that was sent back is a retry of its job.
+    async fn reopen(&self, event: &IngestRequested, place: &str) -> Result<()> {
+        let document = &event.document;
+        if self.ledger.reopen_job(document.document_id, document.version, place).await? {
+            tracing::info!("job taken up again by its dead letter");
+        }
+        Ok(())
     }
 
     async fn ingest(&self, event: &IngestRequested, origin: &Origin) -> Result<()> {
@@ -104,6 +120,9 @@ impl Ingestion {
             pages: text.pages.last().map(|last| last.page),
             text_bytes: text.text.len() as u64,
         };
+        if attempt.chunked_before {
+            self.retire_outdated(event, &chunks, origin).await?;
+        }
         if !self.ledger.record_chunks(id, version, &chunks, &lineage).await? {
             return Ok(());
         }
@@ -143,6 +162,25 @@ impl Ingestion {
         let key = text_key(event.document.document_id, event.document.version);
         let bytes = text.text.clone().into_bytes().into();
         self.blobs.put(&key, stream::once(async { Ok(bytes) }).boxed()).await.map(drop)
+    }
+
+    /// Other settings cut other chunks: those of an earlier attempt leave the log
+    /// and the rows, for the version would never be whole with them.
+    async fn retire_outdated(
+        &self,
+        event: &IngestRequested,
+        chunks: &[Chunk],
+        origin: &Origin,
+    ) -> Result<()> {
+        let (id, version) = (event.document.document_id, event.document.version);
+        let outdated = self.ledger.outdated_chunks(id, version, chunks).await?;
+        for outdated in outdated.chunks(APPEND_BATCH) {
+            let tombstones =
+                outdated.iter().map(|chunk| encode::gone(IndexKey::Chunk(*chunk), id, origin)).collect();
+            self.publisher.append(tombstones).await?;
+            self.ledger.forget_chunks(outdated).await?;
+        }
+        Ok(())
     }
 
     async fn append(&self, event: &IngestRequested, chunks: Vec<Chunk>, origin: &Origin) -> Result<()> {

@@ -30,6 +30,7 @@ impl KafkaPublisher {
         match &record.placement {
             // librdkafka's partitioner does it.
             Placement::ByKey => Ok(None),
+            Placement::At(partition) => Ok(Some(*partition)),
             Placement::By(key) => {
                 let count = self.producer.partition_count(&record.topic).await?;
                 Ok(Some(partition_of(key.as_bytes(), count)))

@@ -1,11 +1,11 @@
 //! What the embedding pool asks and writes.
 
-use crate::{error::fault, pool::Ledger};
+use crate::{error::fault, pool::Ledger, trash};
 use async_trait::async_trait;
 use ragstream_core::{
     fault::Result,
     id::{ChunkId, DocumentId, JobId, Version},
-    ports::{CommitPlan, EmbeddingLedger, JobFailure, Wanted},
+    ports::{CommitPlan, EmbeddingLedger, GivenUp, Wanted},
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -16,10 +16,12 @@ impl EmbeddingLedger for Ledger {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT c.chunk_id, c.status FROM document_chunks c
-                   JOIN documents d USING (document_id, version)
-                   JOIN document_jobs j USING (document_id, version)
-                  WHERE c.chunk_id = ANY($1) AND d.state = 'live' AND j.stage <> 'cancelled'",
+                "SELECT c.chunk_id, c.status,
+                        d.version = c.version AND j.stage NOT IN ('paused', 'cancelled') AS live
+                   FROM document_chunks c
+                   JOIN documents d USING (document_id)
+                   JOIN document_jobs j ON j.document_id = c.document_id AND j.version = c.version
+                  WHERE c.chunk_id = ANY($1)",
             )
             .await
             .map_err(fault)?;
@@ -28,50 +30,61 @@ impl EmbeddingLedger for Ledger {
         let wanted: HashMap<Uuid, Wanted> = rows
             .iter()
             .map(|row| {
-                let wanted = match row.get("status") {
-                    "pending" => Wanted::Yes,
-                    "failed" => Wanted::No,
-                    _ => Wanted::Embedded,
+                let wanted = match (row.get("live"), row.get("status")) {
+                    (false, _) | (true, "failed") => Wanted::No,
+                    (true, "pending") => Wanted::Yes,
+                    (true, _) => Wanted::Embedded,
                 };
                 (row.get("chunk_id"), wanted)
             })
             .collect();
-        Ok(ids.iter().map(|id| wanted.get(id).copied().unwrap_or(Wanted::No)).collect())
+        // Rows are written before the events that ask for them: one that is missing was removed.
+        Ok(ids.iter().map(|id| wanted.get(id).copied().unwrap_or(Wanted::Gone)).collect())
     }
 
-    async fn mark_embedded(&self, chunks: &[(ChunkId, i32, i64)], model: &str) -> Result<()> {
+    async fn mark_embedded(&self, chunks: &[(ChunkId, i32, i64)], model: &str) -> Result<Vec<ChunkId>> {
         let client = self.client().await?;
+        // `indexed` too: the index may have been faster, and lineage wants the place.
         let statement = client
             .prepare_cached(
-                "UPDATE document_chunks c
-                    SET status = 'embedded', model = $1, log_partition = e.partition, log_offset = e.position,
-                        updated_at = now()
-                   FROM unnest($2::uuid[], $3::int[], $4::bigint[]) AS e (chunk_id, partition, position)
-                  WHERE c.chunk_id = e.chunk_id AND c.status = 'pending'",
+                "WITH e AS (
+                     SELECT * FROM unnest($2::uuid[], $3::int[], $4::bigint[]) AS e (chunk_id, partition, position)),
+                 marked AS (
+                     UPDATE document_chunks c
+                        SET status = CASE c.status WHEN 'pending' THEN 'embedded' ELSE c.status END,
+                            model = $1, log_partition = e.partition, log_offset = e.position, updated_at = now()
+                       FROM e WHERE c.chunk_id = e.chunk_id AND c.status <> 'failed')
+                 SELECT e.chunk_id FROM e
+                  WHERE NOT EXISTS (SELECT FROM document_chunks c WHERE c.chunk_id = e.chunk_id)",
             )
             .await
             .map_err(fault)?;
         let ids: Vec<_> = chunks.iter().map(|(id, ..)| id.0).collect();
         let partitions: Vec<_> = chunks.iter().map(|(_, partition, _)| *partition).collect();
         let offsets: Vec<_> = chunks.iter().map(|(.., offset)| *offset).collect();
-        client.execute(&statement, &[&model, &ids, &partitions, &offsets]).await.map(drop).map_err(fault)
+        let gone = client.query(&statement, &[&model, &ids, &partitions, &offsets]).await.map_err(fault)?;
+        Ok(gone.iter().map(|row| ChunkId(row.get("chunk_id"))).collect())
     }
 
-    async fn ready_to_commit(&self, versions: &[(DocumentId, Version)]) -> Result<Vec<CommitPlan>> {
+    async fn begin_commit(&self, versions: &[(DocumentId, Version)]) -> Result<Vec<CommitPlan>> {
         let client = self.client().await?;
-        // `retired`: chunks of earlier versions that reached the log.
         let statement = client
             .prepare_cached(
-                "SELECT j.document_id, j.version, j.job_id, j.chunks_total,
-                        ARRAY(SELECT old.chunk_id FROM document_chunks old
-                               WHERE old.document_id = j.document_id AND old.version < j.version) AS retired
-                   FROM unnest($1::uuid[], $2::int[]) AS asked (document_id, version)
-                   JOIN document_jobs j USING (document_id, version)
-                   JOIN documents d USING (document_id, version)
-                  WHERE d.state = 'live' AND j.stage = 'embedding'
-                    AND j.chunks_total = (SELECT count(*) FROM document_chunks c
-                                           WHERE c.document_id = j.document_id AND c.version = j.version
-                                             AND c.status IN ('embedded', 'indexed'))",
+                "WITH begun AS (
+                     UPDATE document_jobs j SET stage = 'indexing', updated_at = now()
+                       FROM unnest($1::uuid[], $2::int[]) AS asked (document_id, version), documents d
+                      WHERE j.document_id = asked.document_id AND j.version = asked.version
+                        AND d.document_id = j.document_id AND d.version = j.version
+                        AND j.stage IN ('embedding', 'indexing')
+                        AND j.chunks_total = (SELECT count(*) FROM document_chunks c
+                                               WHERE c.document_id = j.document_id AND c.version = j.version
+                                                 AND c.status IN ('embedded', 'indexed'))
+                  RETURNING j.document_id, j.version, j.job_id, j.chunks_total)
+                 SELECT begun.*, old.versions, old.chunk_ids FROM begun,
+                        LATERAL (SELECT coalesce(array_agg(o.version), '{}') AS versions,
+                                        coalesce(array_agg(o.chunk_id), '{}') AS chunk_ids
+                                   FROM document_chunks o
+                                  WHERE o.document_id = begun.document_id AND o.version < begun.version) old",
             )
             .await
             .map_err(fault)?;
@@ -80,57 +93,118 @@ impl EmbeddingLedger for Ledger {
         let rows = client.query(&statement, &[&documents, &epochs]).await.map_err(fault)?;
         Ok(rows
             .iter()
-            .map(|row| CommitPlan {
-                document_id: DocumentId(row.get("document_id")),
-                version: Version(row.get("version")),
-                job_id: JobId(row.get("job_id")),
-                chunk_count: row.get::<_, i32>("chunks_total") as u32,
-                retired: row.get::<_, Vec<Uuid>>("retired").into_iter().map(ChunkId).collect(),
+            .map(|row| {
+                let versions = row.get::<_, Vec<i32>>("versions").into_iter().map(Version);
+                let chunks = row.get::<_, Vec<Uuid>>("chunk_ids").into_iter().map(ChunkId);
+                CommitPlan {
+                    document_id: DocumentId(row.get("document_id")),
+                    version: Version(row.get("version")),
+                    job_id: JobId(row.get("job_id")),
+                    chunk_count: row.get::<_, i32>("chunks_total") as u32,
+                    retired: versions.zip(chunks).collect(),
+                }
             })
             .collect())
     }
 
-    async fn mark_committed(&self, plans: &[CommitPlan]) -> Result<()> {
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "WITH committed AS (
-                     UPDATE document_jobs j SET stage = 'indexing', updated_at = now()
-                       FROM unnest($1::uuid[]) AS c (job_id)
-                      WHERE j.job_id = c.job_id AND j.stage = 'embedding')
-                 DELETE FROM document_chunks WHERE chunk_id = ANY($2)",
+    async fn finish_commit(&self, plans: &[CommitPlan]) -> Result<()> {
+        // A first version retires nothing, and most are first ones.
+        let updates: Vec<_> = plans.iter().filter(|plan| plan.version > Version(1)).collect();
+        if updates.is_empty() {
+            return Ok(());
+        }
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await.map_err(fault)?;
+        let retired: Vec<_> =
+            updates.iter().flat_map(|plan| plan.retired.iter().map(|(_, id)| id.0)).collect();
+        transaction
+            .execute("DELETE FROM document_chunks WHERE chunk_id = ANY($1)", &[&retired])
+            .await
+            .map_err(fault)?;
+        let documents: Vec<_> = updates.iter().map(|plan| plan.document_id.0).collect();
+        let versions: Vec<_> = updates.iter().map(|plan| plan.version.0).collect();
+        let over = transaction
+            .query(
+                "UPDATE document_jobs j SET retired = true
+                   FROM unnest($1::uuid[], $2::int[]) AS new (document_id, version)
+                  WHERE j.document_id = new.document_id AND j.version < new.version AND NOT j.retired
+              RETURNING j.document_id, j.version, j.blob_key",
+                &[&documents, &versions],
             )
             .await
             .map_err(fault)?;
-        let jobs: Vec<_> = plans.iter().map(|plan| plan.job_id.0).collect();
-        let retired: Vec<_> = plans.iter().flat_map(|plan| plan.retired.iter().map(|id| id.0)).collect();
-        client.execute(&statement, &[&jobs, &retired]).await.map(drop).map_err(fault)
+        trash::discard(&transaction, &over).await?;
+        transaction.commit().await.map_err(fault)
     }
 
-    async fn fail_chunk(&self, chunk_id: ChunkId, failure: &JobFailure) -> Result<bool> {
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "WITH chunk AS (
-                     UPDATE document_chunks
-                        SET status = 'failed', error_class = $2, error_message = $3, updated_at = now()
-                      WHERE chunk_id = $1 AND status IN ('pending', 'embedded')
-                  RETURNING document_id, version),
-                 job AS (
-                     UPDATE document_jobs j
-                        SET stage = 'failed', error_class = $2, error_message = $3,
-                            updated_at = now(), completed_at = now()
-                       FROM chunk
-                      WHERE j.document_id = chunk.document_id AND j.version = chunk.version
-                        AND j.stage IN ('embedding', 'indexing'))
-                 SELECT count(*) AS failed FROM chunk",
+    async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool> {
+        fail_chunk(self, chunk_id, given_up).await
+    }
+
+    async fn reopen_chunks(&self, chunks: &[(ChunkId, String)]) -> Result<()> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await.map_err(fault)?;
+        let ids: Vec<_> = chunks.iter().map(|(id, _)| id.0).collect();
+        let places: Vec<_> = chunks.iter().map(|(_, place)| place).collect();
+        let reopened = transaction
+            .query(
+                "UPDATE document_chunks c
+                    SET status = 'pending', error_class = NULL, error_message = NULL, given_up_at = NULL,
+                        updated_at = now()
+                   FROM unnest($1::uuid[], $2::text[]) AS r (chunk_id, place), documents d
+                  WHERE c.chunk_id = r.chunk_id AND c.status = 'failed' AND c.given_up_at IS DISTINCT FROM r.place
+                    AND d.document_id = c.document_id AND d.version = c.version
+              RETURNING c.document_id, c.version",
+                &[&ids, &places],
             )
             .await
             .map_err(fault)?;
-        let row = client
-            .query_one(&statement, &[&chunk_id.0, &failure.class, &failure.message])
+        let documents: Vec<Uuid> = reopened.iter().map(|row| row.get("document_id")).collect();
+        let versions: Vec<i32> = reopened.iter().map(|row| row.get("version")).collect();
+        transaction
+            .execute(
+                "UPDATE document_jobs j
+                    SET stage = 'embedding', error_class = NULL, error_message = NULL, given_up_at = NULL,
+                        completed_at = NULL, updated_at = now()
+                   FROM unnest($1::uuid[], $2::int[]) AS r (document_id, version)
+                  WHERE j.document_id = r.document_id AND j.version = r.version AND j.stage = 'failed'
+                    AND NOT EXISTS (SELECT FROM document_chunks c
+                                     WHERE c.document_id = j.document_id AND c.version = j.version
+                                       AND c.status = 'failed')",
+                &[&documents, &versions],
+            )
             .await
             .map_err(fault)?;
-        Ok(row.get::<_, i64>("failed") == 1)
+        transaction.commit().await.map_err(fault)
     }
+}
+
+/// A chunk is given up, and with it its job, unless that is over or paused.
+pub(crate) async fn fail_chunk(ledger: &Ledger, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool> {
+    let client = ledger.client().await?;
+    let statement = client
+        .prepare_cached(
+            "WITH chunk AS (
+                 UPDATE document_chunks
+                    SET status = 'failed', error_class = $2, error_message = $3, given_up_at = $4,
+                        updated_at = now()
+                  WHERE chunk_id = $1 AND status IN ('pending', 'embedded')
+              RETURNING document_id, version),
+             job AS (
+                 UPDATE document_jobs j
+                    SET stage = 'failed', error_class = $2, error_message = $3, given_up_at = $4,
+                        updated_at = now(), completed_at = now()
+                   FROM chunk
+                  WHERE j.document_id = chunk.document_id AND j.version = chunk.version
+                    AND j.stage NOT IN ('complete', 'failed', 'paused', 'cancelled'))
+             SELECT count(*) AS failed FROM chunk",
+        )
+        .await
+        .map_err(fault)?;
+    let failure = &given_up.failure;
+    let row = client
+        .query_one(&statement, &[&chunk_id.0, &failure.class, &failure.message, &given_up.place])
+        .await
+        .map_err(fault)?;
+    Ok(row.get::<_, i64>("failed") == 1)
 }

@@ -1,11 +1,11 @@
 //! What an index tells the rows.
 
-use crate::{error::fault, pool::Ledger};
+use crate::{embedding, error::fault, pool::Ledger};
 use async_trait::async_trait;
 use ragstream_core::{
     fault::Result,
     id::{ChunkId, DocumentId, Version},
-    ports::IndexLedger,
+    ports::{GivenUp, IndexLedger},
 };
 
 #[async_trait]
@@ -33,7 +33,7 @@ impl IndexLedger for Ledger {
                      seen AS (
                          UPDATE documents d SET visible_version = s.version
                            FROM shown s
-                          WHERE d.document_id = s.document_id AND d.state = 'live'
+                          WHERE d.document_id = s.document_id
                             AND coalesce(d.visible_version, 0) < s.version)
                      UPDATE document_jobs j
                         SET stage = 'complete', updated_at = now(), completed_at = now()
@@ -48,5 +48,9 @@ impl IndexLedger for Ledger {
             client.execute(&statement, &[&documents, &versions]).await.map_err(fault)?;
         }
         Ok(())
+    }
+
+    async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool> {
+        embedding::fail_chunk(self, chunk_id, given_up).await
     }
 }

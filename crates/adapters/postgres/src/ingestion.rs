@@ -1,12 +1,12 @@
 //! What ingestion writes: attempts, chunk rows, reasons of failures.
 
-use crate::{error::fault, pool::Ledger};
+use crate::{control, error::fault, pool::Ledger};
 use async_trait::async_trait;
 use ragstream_core::{
     chunk::Chunk,
     fault::Result,
-    id::{DocumentId, Version},
-    ports::{Attempt, IngestionLedger, JobFailure, Lineage},
+    id::{ChunkId, DocumentId, Version},
+    ports::{Attempt, GivenUp, IngestionLedger, Lineage},
 };
 
 /// The fence, over a job `j` and its document `d`: the version is the document's
@@ -14,7 +14,7 @@ use ragstream_core::{
 macro_rules! workable {
     () => {
         " j.document_id = $1 AND j.version = $2
-          AND d.document_id = j.document_id AND d.version = j.version AND d.state = 'live'
+          AND d.document_id = j.document_id AND d.version = j.version
           AND j.stage NOT IN ('indexing', 'complete', 'failed', 'paused', 'cancelled')"
     };
 }
@@ -51,12 +51,15 @@ impl IngestionLedger for Ledger {
                     "attempts = attempts + 1, started_at = coalesce(started_at, now()),
                      stage = CASE stage WHEN 'accepted' THEN 'text_extraction' ELSE stage END"
                 ),
-                " RETURNING j.attempts"
+                " RETURNING j.attempts, j.chunks_total IS NOT NULL AS chunked_before"
             ))
             .await
             .map_err(fault)?;
         let row = client.query_opt(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;
-        Ok(row.map(|row| Attempt { number: row.get::<_, i32>("attempts") as u32 }))
+        Ok(row.map(|row| Attempt {
+            number: row.get::<_, i32>("attempts") as u32,
+            chunked_before: row.get("chunked_before"),
+        }))
     }
 
     async fn begin_chunking(&self, document_id: DocumentId, version: Version) -> Result<bool> {
@@ -69,6 +72,35 @@ impl IngestionLedger for Ledger {
             .map_err(fault)?;
         let n = client.execute(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;
         Ok(n == 1)
+    }
+
+    async fn outdated_chunks(
+        &self,
+        document_id: DocumentId,
+        version: Version,
+        chunks: &[Chunk],
+    ) -> Result<Vec<ChunkId>> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT chunk_id FROM document_chunks
+                  WHERE document_id = $1 AND version = $2 AND chunk_id <> ALL($3)",
+            )
+            .await
+            .map_err(fault)?;
+        let ids: Vec<_> = chunks.iter().map(|c| c.id.0).collect();
+        let rows = client.query(&statement, &[&document_id.0, &version.0, &ids]).await.map_err(fault)?;
+        Ok(rows.iter().map(|row| ChunkId(row.get("chunk_id"))).collect())
+    }
+
+    async fn forget_chunks(&self, chunks: &[ChunkId]) -> Result<()> {
+        let client = self.client().await?;
+        let ids: Vec<_> = chunks.iter().map(|id| id.0).collect();
+        client
+            .execute("DELETE FROM document_chunks WHERE chunk_id = ANY($1)", &[&ids])
+            .await
+            .map(drop)
+            .map_err(fault)
     }
 
     async fn record_chunks(
@@ -132,23 +164,27 @@ impl IngestionLedger for Ledger {
         Ok(row.get::<_, i64>("live") == 1)
     }
 
-    async fn fail_job(
-        &self,
-        document_id: DocumentId,
-        version: Version,
-        failure: &JobFailure,
-    ) -> Result<bool> {
+    async fn fail_job(&self, document_id: DocumentId, version: Version, given_up: &GivenUp) -> Result<bool> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(fenced!(
-                "stage = 'failed', error_class = $3, error_message = $4, completed_at = now()"
+                "stage = 'failed', error_class = $3, error_message = $4, given_up_at = $5, completed_at = now()"
             ))
             .await
             .map_err(fault)?;
+        let GivenUp { failure, place } = given_up;
         let n = client
-            .execute(&statement, &[&document_id.0, &version.0, &failure.class, &failure.message])
+            .execute(&statement, &[&document_id.0, &version.0, &failure.class, &failure.message, place])
             .await
             .map_err(fault)?;
         Ok(n == 1)
+    }
+
+    async fn reopen_job(&self, document_id: DocumentId, version: Version, place: &str) -> Result<bool> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await.map_err(fault)?;
+        let reopened = control::reopen(&transaction, document_id, version, &["failed"], Some(place)).await?;
+        transaction.commit().await.map_err(fault)?;
+        Ok(reopened)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     error::{fault, is_unique_violation},
+    outbox,
     pool::Ledger,
 };
 use async_trait::async_trait;
@@ -40,10 +41,8 @@ impl Intake for Ledger {
 
     async fn document(&self, document_id: DocumentId) -> Result<Option<Document>> {
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached("SELECT * FROM documents WHERE document_id = $1 AND state = 'live'")
-            .await
-            .map_err(fault)?;
+        let statement =
+            client.prepare_cached("SELECT * FROM documents WHERE document_id = $1").await.map_err(fault)?;
         let row = client.query_opt(&statement, &[&document_id.0]).await.map_err(fault)?;
         Ok(row.as_ref().map(document))
     }
@@ -53,8 +52,7 @@ impl Intake for Ledger {
         // Document ids are UUIDv7: their order is the order of upload.
         let statement = client
             .prepare_cached(
-                "SELECT * FROM documents WHERE state = 'live'
-                   AND ($1::text IS NULL OR collection = $1)
+                "SELECT * FROM documents WHERE ($1::text IS NULL OR collection = $1)
                    AND ($2::text IS NULL OR external_id = $2)
                    AND ($3::uuid IS NULL OR document_id < $3)
                  ORDER BY document_id DESC LIMIT $4",
@@ -129,22 +127,42 @@ impl Ledger {
     /// `None`: another upload of the same content or external id came in between.
     async fn try_accept(&self, upload: &NewUpload, request: &RequestOf<'_>) -> Result<Option<Accepted>> {
         let mut client = self.client().await?;
-        if let Some(accepted) = duplicate(&client, upload).await? {
-            return Ok(Some(accepted));
-        }
+        let same = duplicate(&client, upload).await?;
+        // The bytes of a job that was cancelled are asked for anew: they are the next version.
+        let cancelled = match same {
+            Some(accepted) if accepted.stage == JobStage::Cancelled => Some(accepted.document.document_id),
+            Some(accepted) => return Ok(Some(accepted)),
+            None => None,
+        };
         let transaction = client.transaction().await.map_err(fault)?;
-        let existing = match &upload.external_id {
-            Some(external_id) => {
+        let existing = match (cancelled, &upload.external_id) {
+            (Some(document_id), _) => {
                 let statement = transaction
                     .prepare_cached(
-                        "SELECT document_id, version FROM documents
-                         WHERE collection = $1 AND external_id = $2 AND state = 'live' FOR UPDATE",
+                        "SELECT d.document_id, d.version, d.external_id FROM documents d
+                           JOIN document_jobs j ON j.job_id = d.job_id
+                          WHERE d.document_id = $1 AND j.stage = 'cancelled' FOR NO KEY UPDATE OF d",
+                    )
+                    .await
+                    .map_err(fault)?;
+                let row = transaction.query_opt(&statement, &[&document_id.0]).await.map_err(fault)?;
+                // Gone, or another upload of it was faster.
+                if row.is_none() {
+                    return Ok(None);
+                }
+                row
+            }
+            (None, Some(external_id)) => {
+                let statement = transaction
+                    .prepare_cached(
+                        "SELECT document_id, version, external_id FROM documents
+                          WHERE collection = $1 AND external_id = $2 FOR NO KEY UPDATE",
                     )
                     .await
                     .map_err(fault)?;
                 transaction.query_opt(&statement, &[&upload.collection, external_id]).await.map_err(fault)?
             }
-            None => None,
+            (None, None) => None,
         };
         let (document_id, version) = match &existing {
             Some(row) => (DocumentId(row.get("document_id")), Version(row.get::<_, i32>("version") + 1)),
@@ -155,7 +173,10 @@ impl Ledger {
             version,
             job_id: upload.job_id,
             collection: upload.collection.clone(),
-            external_id: upload.external_id.clone(),
+            external_id: match &existing {
+                Some(row) => row.get("external_id"),
+                None => upload.external_id.clone(),
+            },
             filename: upload.filename.clone(),
             content_type: upload.content_type.clone(),
             metadata: upload.metadata.clone(),
@@ -182,7 +203,7 @@ async fn duplicate(client: &Object, upload: &NewUpload) -> Result<Option<Accepte
     let statement = client
         .prepare_cached(
             "SELECT d.*, j.stage, j.batch_id FROM documents d JOIN document_jobs j ON j.job_id = d.job_id
-             WHERE d.collection = $1 AND d.sha256 = $2 AND d.state = 'live'",
+             WHERE d.collection = $1 AND d.sha256 = $2",
         )
         .await
         .map_err(fault)?;
@@ -248,11 +269,9 @@ async fn write(
     }
     let statement = transaction
         .prepare_cached(
-            "WITH job AS (
-                 INSERT INTO document_jobs
-                        (job_id, batch_id, document_id, version, filename, blob_key, priority, correlation_id)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8))
-             INSERT INTO outbox (topic, key, value, headers) VALUES ($9, $10, $11, $12)",
+            "INSERT INTO document_jobs
+                    (job_id, batch_id, document_id, version, filename, blob_key, priority, correlation_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .await?;
     transaction
@@ -267,17 +286,13 @@ async fn write(
                 &upload.blob.key,
                 &upload.priority,
                 &upload.correlation_id,
-                &record.topic,
-                &record.key,
-                &record.value.as_deref().unwrap_or_default(),
-                &Json(&record.headers),
             ],
         )
-        .await
-        .map(drop)
+        .await?;
+    outbox::put(transaction, &[record]).await
 }
 
-fn document(row: &Row) -> Document {
+pub(crate) fn document(row: &Row) -> Document {
     Document {
         reference: DocumentRef {
             document_id: DocumentId(row.get("document_id")),

@@ -5,6 +5,7 @@
 //! by the document's version and moves a status forward only, so that doing
 //! it twice, or late, changes nothing.
 
+mod control;
 mod embedding;
 mod error;
 mod index;
@@ -13,5 +14,6 @@ mod intake;
 mod outbox;
 mod pool;
 mod status;
+mod trash;
 
 pub use pool::{Ledger, LedgerConfig};

@@ -3,12 +3,12 @@
 
 use ragstream_core::{
     chunk::{Chunk, ChunkStatus},
-    document::{Blob, DocumentRef},
+    document::{Blob, DocumentRef, text_key},
     id::{BatchId, ChunkId, DocumentId, JobId, Version},
     job::JobStage,
     ports::{
-        Accepted, EmbeddingLedger, IndexLedger, IngestionLedger, Intake, JobFailure, Lineage, NewUpload,
-        Outbox, Outgoing, Placement, Wanted,
+        Accepted, EmbeddingLedger, GivenUp, IndexLedger, IngestionLedger, Intake, JobFailure, Lineage,
+        NewUpload, Outbox, Outgoing, Placement, Trash, Wanted,
     },
 };
 use ragstream_postgres::{Ledger, LedgerConfig};
@@ -36,6 +36,11 @@ fn upload(sha256: &str, external_id: Option<&str>) -> NewUpload {
         blob: Blob { key: format!("uploads/{sha256}"), size: 3, sha256: sha256.into() },
         correlation_id: "c".into(),
     }
+}
+
+fn given_up(class: &str) -> GivenUp {
+    let failure = JobFailure { class: class.into(), message: class.into() };
+    GivenUp { failure, place: "t/0/1".into() }
 }
 
 fn record(document: &DocumentRef) -> Outgoing {
@@ -106,7 +111,7 @@ async fn an_update_is_the_next_version_and_fences_the_one_before() {
     assert!(!ledger.is_wanted(id, version).await.unwrap());
     assert!(ledger.begin_attempt(id, version).await.unwrap().is_none());
     assert!(!ledger.record_chunks(id, version, &chunks(&first, 5), &Lineage::default()).await.unwrap());
-    let failure = JobFailure { class: "late".into(), message: "late".into() };
+    let failure = given_up("late");
     assert!(!ledger.fail_job(id, version, &failure).await.unwrap());
     assert_eq!(ledger.wanted(&[(old[0].id, id, version)]).await.unwrap(), [Wanted::No]);
     assert_eq!(stage(&ledger, &first).await, JobStage::Cancelled);
@@ -114,14 +119,23 @@ async fn an_update_is_the_next_version_and_fences_the_one_before() {
     // The second version retires the chunks of the first.
     let new = chunked(&ledger, &second, 1).await;
     ledger.mark_embedded(&[(new[0].id, 0, 7)], "m").await.unwrap();
-    let plans = ledger.ready_to_commit(&[(id, second.version)]).await.unwrap();
+    let plans = ledger.begin_commit(&[(id, second.version)]).await.unwrap();
     let mut retired = plans[0].retired.clone();
     retired.sort();
-    let mut expected: Vec<_> = old.iter().map(|chunk| chunk.id).collect();
+    let mut expected: Vec<_> = old.iter().map(|chunk| (version, chunk.id)).collect();
     expected.sort();
     assert_eq!(retired, expected);
-    ledger.mark_committed(&plans).await.unwrap();
-    assert!(ledger.ready_to_commit(&[(id, second.version)]).await.unwrap().is_empty());
+    ledger.finish_commit(&plans).await.unwrap();
+    // A crash before the marker was appended: whoever does it again is told again.
+    let again = ledger.begin_commit(&[(id, second.version)]).await.unwrap();
+    assert_eq!((again.len(), again[0].retired.len()), (1, 0));
+    ledger.mark_indexed(&[new[0].id], &[(id, second.version)]).await.unwrap();
+    assert!(ledger.begin_commit(&[(id, second.version)]).await.unwrap().is_empty());
+    assert_eq!(ledger.wanted(&[(old[0].id, id, version)]).await.unwrap(), [Wanted::Gone]);
+    let discarded = ledger.discarded(10).await.unwrap();
+    assert_eq!(discarded, ["uploads/v1".to_owned(), text_key(id, version)]);
+    ledger.emptied(&discarded).await.unwrap();
+    assert!(ledger.discarded(10).await.unwrap().is_empty());
 
     // And the same bytes as another document are that document.
     assert!(accept(&ledger, upload("v2", Some("y"))).await.duplicate);
@@ -141,21 +155,21 @@ async fn a_version_is_ready_once_all_its_chunks_are_in_the_log_and_statuses_neve
     assert_eq!(job.chunks[&ChunkStatus::Pending], 3);
 
     ledger.mark_embedded(&[(all[0].id, 1, 10), (all[1].id, 1, 11)], "m").await.unwrap();
-    assert!(ledger.ready_to_commit(&[version]).await.unwrap().is_empty());
+    assert!(ledger.begin_commit(&[version]).await.unwrap().is_empty());
     // The index may be faster than the row's own mark.
     ledger.mark_indexed(&[all[2].id], &[]).await.unwrap();
     ledger.mark_embedded(&[(all[2].id, 1, 12)], "m").await.unwrap();
-    let plans = ledger.ready_to_commit(&[version]).await.unwrap();
+    let plans = ledger.begin_commit(&[version]).await.unwrap();
     assert_eq!((plans.len(), plans[0].chunk_count), (1, 3));
-    ledger.mark_committed(&plans).await.unwrap();
+    ledger.finish_commit(&plans).await.unwrap();
     let ids: Vec<_> = all.iter().map(|chunk| chunk.id).collect();
     ledger.mark_indexed(&ids, &[version]).await.unwrap();
     assert_eq!(stage(&ledger, &document).await, JobStage::Complete);
 
     // Late messages of all kinds.
     ledger.mark_embedded(&[(all[0].id, 1, 10)], "m").await.unwrap();
-    let failure = JobFailure { class: "late".into(), message: "late".into() };
-    assert!(!ledger.fail_chunk(all[0].id, &failure).await.unwrap());
+    let failure = given_up("late");
+    assert!(!EmbeddingLedger::fail_chunk(&ledger, all[0].id, &failure).await.unwrap());
     assert!(ledger.begin_attempt(version.0, version.1).await.unwrap().is_none());
     let (_, rows) = ledger.chunks(document.document_id, 0, 10).await.unwrap();
     assert!(rows.iter().all(|row| row.status == ChunkStatus::Indexed));
@@ -169,10 +183,10 @@ async fn a_chunk_given_up_fails_its_job_with_the_reason() {
     let ledger = ledger().await;
     let document = accept(&ledger, upload("a", None)).await.document;
     let all = chunked(&ledger, &document, 2).await;
-    let failure = JobFailure { class: "chunk_too_long".into(), message: "too long".into() };
-    assert!(ledger.fail_chunk(all[0].id, &failure).await.unwrap());
+    let failure = given_up("chunk_too_long");
+    assert!(EmbeddingLedger::fail_chunk(&ledger, all[0].id, &failure).await.unwrap());
     let job = ledger.job(document.job_id).await.unwrap().unwrap();
-    assert_eq!((job.stage, job.failure), (JobStage::Failed, Some(failure)));
+    assert_eq!((job.stage, job.failure), (JobStage::Failed, Some(failure.failure)));
     assert_eq!(job.chunks[&ChunkStatus::Failed], 1);
 }
 

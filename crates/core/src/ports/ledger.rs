@@ -1,7 +1,7 @@
 use crate::{
     chunk::{Chunk, ChunkStatus},
     document::{Blob, Document, DocumentRef, Metadata},
-    fault::Result,
+    fault::{Fault, Result},
     id::{BatchId, ChunkId, DocumentId, JobId, Version},
     job::JobStage,
     ports::{Outgoing, Probe, Publisher},
@@ -97,6 +97,22 @@ pub struct JobFailure {
     pub message: String,
 }
 
+impl From<&Fault> for JobFailure {
+    fn from(fault: &Fault) -> Self {
+        Self { class: fault.class.to_owned(), message: fault.to_string() }
+    }
+}
+
+/// A piece of work that was given up, and which record asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Why.
+    pub failure: JobFailure,
+    /// Where the record lies: `topic/partition/offset`. The same record, read again
+    /// after a crash, can't take the failure back; one that was sent back lies elsewhere.
+    pub place: String,
+}
+
 /// Which documents to list, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct DocumentFilter {
@@ -151,10 +167,10 @@ pub trait Intake: Probe {
     /// A job by its id.
     async fn job(&self, job_id: JobId) -> Result<Option<JobStatus>>;
 
-    /// A live document by its id.
+    /// A document by its id.
     async fn document(&self, document_id: DocumentId) -> Result<Option<Document>>;
 
-    /// Live documents, newest first.
+    /// Documents, newest first.
     async fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>>;
 
     /// Chunks of a document's current version from `position` on, at most `limit`,
@@ -187,6 +203,8 @@ pub trait Outbox: Send + Sync {
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
+    /// An earlier attempt recorded chunks.
+    pub chunked_before: bool,
 }
 
 /// What made a version's chunks.
@@ -215,6 +233,18 @@ pub trait IngestionLedger: Send + Sync {
     /// The text is out; it is being cut.
     async fn begin_chunking(&self, document_id: DocumentId, version: Version) -> Result<bool>;
 
+    /// Chunks of the version on record that are not among `chunks`: an earlier
+    /// attempt cut by other settings.
+    async fn outdated_chunks(
+        &self,
+        document_id: DocumentId,
+        version: Version,
+        chunks: &[Chunk],
+    ) -> Result<Vec<ChunkId>>;
+
+    /// Removes rows of outdated chunks, once their records have tombstones.
+    async fn forget_chunks(&self, chunks: &[ChunkId]) -> Result<()>;
+
     /// Rows for all chunks of a version, `pending`, unless they exist; the job
     /// goes on to `embedding`.
     async fn record_chunks(
@@ -225,9 +255,12 @@ pub trait IngestionLedger: Send + Sync {
         lineage: &Lineage,
     ) -> Result<bool>;
 
-    /// The job failed, with a reason.
-    async fn fail_job(&self, document_id: DocumentId, version: Version, failure: &JobFailure)
-    -> Result<bool>;
+    /// The job failed.
+    async fn fail_job(&self, document_id: DocumentId, version: Version, given_up: &GivenUp) -> Result<bool>;
+
+    /// A dead letter was sent back and now lies at `place`: a job that failed by
+    /// another record is `accepted` again, its attempts counted anew.
+    async fn reopen_job(&self, document_id: DocumentId, version: Version, place: &str) -> Result<bool>;
 }
 
 /// What to do with a chunk that asks to be embedded.
@@ -237,8 +270,11 @@ pub enum Wanted {
     Yes,
     /// Its embedding is in the log already; its version may still lack its marker.
     Embedded,
-    /// Its version is superseded, cancelled or deleted, or the chunk was given up.
+    /// Its job is paused or superseded, or the chunk was given up: not by this record.
     No,
+    /// Its version is cancelled, deleted or retired, for good: a record of it
+    /// that is in the log must go.
+    Gone,
 }
 
 /// All chunks of a version are in the log: its marker may follow.
@@ -252,8 +288,9 @@ pub struct CommitPlan {
     pub job_id: JobId,
     /// How many chunks it has.
     pub chunk_count: u32,
-    /// Chunks of earlier versions whose records get tombstones after the marker.
-    pub retired: Vec<ChunkId>,
+    /// Chunks of earlier versions: their records, and the markers of their
+    /// versions, get tombstones after the marker.
+    pub retired: Vec<(Version, ChunkId)>,
 }
 
 /// What the embedding pool asks of the rows.
@@ -262,19 +299,30 @@ pub trait EmbeddingLedger: Send + Sync {
     /// For each chunk, whether it is still wanted, in order.
     async fn wanted(&self, chunks: &[(ChunkId, DocumentId, Version)]) -> Result<Vec<Wanted>>;
 
-    /// These chunks' records are in the log, at (partition, offset).
-    async fn mark_embedded(&self, chunks: &[(ChunkId, i32, i64)], model: &str) -> Result<()>;
+    /// These chunks' records are in the log, at (partition, offset). Returns those
+    /// that are [`Wanted::Gone`] by now.
+    async fn mark_embedded(&self, chunks: &[(ChunkId, i32, i64)], model: &str) -> Result<Vec<ChunkId>>;
 
-    /// Which of these versions have all their chunks in the log and no marker yet.
+    /// Takes those of these versions that have all their chunks in the log to the
+    /// stage `indexing`, from which no user calls them back, and tells which they
+    /// are; those that are there already too, for a crash may have come before
+    /// their marker. A second marker does no harm.
+    ///
     /// Asked after [`Self::mark_embedded`]: of several workers that finish a
-    /// version together at least one is told, and a second marker does no harm.
-    async fn ready_to_commit(&self, versions: &[(DocumentId, Version)]) -> Result<Vec<CommitPlan>>;
+    /// version together at least one is told.
+    async fn begin_commit(&self, versions: &[(DocumentId, Version)]) -> Result<Vec<CommitPlan>>;
 
-    /// The markers, and tombstones of retired chunks, are in the log.
-    async fn mark_committed(&self, plans: &[CommitPlan]) -> Result<()>;
+    /// The markers, and tombstones of what is retired, are in the log: forgets the
+    /// retired chunks and lets go of their versions' blobs.
+    async fn finish_commit(&self, plans: &[CommitPlan]) -> Result<()>;
 
     /// A chunk was given up; so its job failed.
-    async fn fail_chunk(&self, chunk_id: ChunkId, failure: &JobFailure) -> Result<bool>;
+    async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool>;
+
+    /// Dead letters were sent back and now lie at these places: chunks that failed
+    /// by other records are `pending` again, and a job without any other failed
+    /// chunk is `embedding` again.
+    async fn reopen_chunks(&self, chunks: &[(ChunkId, String)]) -> Result<()>;
 }
 
 /// What an index tells the rows.
@@ -282,4 +330,7 @@ pub trait EmbeddingLedger: Send + Sync {
 pub trait IndexLedger: Send + Sync {
     /// An index holds these chunks, and shows these versions: their jobs are complete.
     async fn mark_indexed(&self, chunks: &[ChunkId], complete: &[(DocumentId, Version)]) -> Result<()>;
+
+    /// No index can hold this chunk; so its job failed.
+    async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool>;
 }

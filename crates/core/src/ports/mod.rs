@@ -4,15 +4,17 @@
 //! whether to wait, to give the work up, or to count an attempt.
 
 mod blobs;
+mod control;
 mod embedder;
 mod ledger;
 mod publisher;
 
 pub use blobs::{BlobInfo, BlobStore, ByteStream};
+pub use control::{ControlRecords, Controlled, JobCommand, JobControl, JobFilter, Removed, Trash};
 pub use embedder::{Embedder, ModelInfo};
 pub use ledger::{
-    Accepted, Attempt, ChunkRow, CommitPlan, DocumentFilter, EmbeddingLedger, IndexLedger, IngestionLedger,
-    Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf, Wanted,
+    Accepted, Attempt, ChunkRow, CommitPlan, DocumentFilter, EmbeddingLedger, GivenUp, IndexLedger,
+    IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf, Wanted,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
 

@@ -10,6 +10,8 @@ pub enum Placement {
     ByKey,
     /// By another key, so that records of one document share a partition.
     By(String),
+    /// This one: where a record that is sent back came from.
+    At(i32),
 }
 
 /// A record to append.

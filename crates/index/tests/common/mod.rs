@@ -96,8 +96,12 @@ pub fn chunk_gone(doc: u128, version: i32, position: u32) -> IndexEvent {
     IndexEvent::Gone(IndexKey::Chunk(chunk_id(doc, version, position)))
 }
 
-pub fn document_gone(doc: u128) -> IndexEvent {
-    IndexEvent::Gone(IndexKey::Commit(document(doc)))
+pub fn marker_gone(doc: u128, version: i32) -> IndexEvent {
+    IndexEvent::Gone(IndexKey::Commit(document(doc), Version(version)))
+}
+
+pub fn deleted(doc: u128) -> IndexEvent {
+    IndexEvent::Deleted(document(doc))
 }
 
 /// Events of partition 0 in order from `offset` on.

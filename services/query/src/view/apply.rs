@@ -3,10 +3,10 @@
 use super::View;
 use async_trait::async_trait;
 use ragstream_core::{
-    event::IndexEvent,
-    fault::Fault,
+    event::{IndexEvent, IndexKey},
+    fault::{Fault, Result},
     id::{DocumentId, Version},
-    ports::IndexLedger,
+    ports::{GivenUp, IndexLedger, JobFailure},
 };
 use ragstream_index::Positioned;
 use ragstream_proto::{decode, encode::Origin};
@@ -64,6 +64,15 @@ impl Handler for Apply {
             Err(fault) => fault.into(),
         };
         verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| rest.clone())).collect()
+    }
+
+    async fn give_up(&self, message: &Message, fault: &Fault) -> Result<()> {
+        // The key is readable where the value may not be.
+        let Some(Ok(IndexKey::Chunk(chunk_id))) = message.key_str().map(str::parse) else {
+            return Ok(());
+        };
+        let given_up = GivenUp { failure: JobFailure::from(fault), place: message.place() };
+        self.ledger.fail_chunk(chunk_id, &given_up).await.map(drop)
     }
 }
 
