@@ -84,7 +84,7 @@ async fn a_document_becomes_searchable_and_is_cited() {
     // The log: keys, headers, the marker after the chunks.
     let records = topic::records(&node.kafka(), "chunk-embeddings");
     let keys: Vec<_> = records.iter().map(|record| record.key.clone()).collect();
-    assert_eq!(keys.last().unwrap(), &format!("commit:{document}"));
+    assert_eq!(keys.last().unwrap(), &format!("commit:{document}:1"));
     assert_eq!(keys.len() - 1, chunks["chunks"].as_array().unwrap().len());
     for record in &records {
         assert_eq!(record.headers["x-message-type"], "ragstream.v1.IndexRecord");
