@@ -224,6 +224,27 @@ impl JobResponse {
     }
 }
 
+/// A page of jobs, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct JobsResponse {
+    /// The jobs.
+    pub jobs: Vec<JobResponse>,
+    /// The link to the next page, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A document that was deleted.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeletedResponse {
+    /// The document.
+    pub document_id: Uuid,
+    /// Chunks that it had, of all versions that were not retired.
+    pub chunks: usize,
+    /// Pass it as `min_token`, and a search waits until the deletion is applied.
+    pub consistency_token: String,
+}
+
 /// A document.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DocumentResponse {

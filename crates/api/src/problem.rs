@@ -67,6 +67,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
+    /// 409: not in the state that it is in.
+    pub fn conflict(class: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, class, detail)
+    }
+
     /// 422: the request can be read but not done.
     pub fn unprocessable(class: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, class, detail)

@@ -56,7 +56,30 @@ pub struct Document {
     pub updated_at: DateTime<Utc>,
 }
 
+/// What keys of extracted texts begin with.
+pub const TEXT_PREFIX: &str = "texts/";
+
 /// Key of the text extracted from one version, in the blob store.
 pub fn text_key(document: DocumentId, version: Version) -> String {
-    format!("texts/{document}/{version}.txt")
+    format!("{TEXT_PREFIX}{document}/{version}.txt")
+}
+
+/// Whose text lies under this key; `None` where it is no such key.
+pub fn text_of_key(key: &str) -> Option<(DocumentId, Version)> {
+    let (document, version) = key.strip_prefix(TEXT_PREFIX)?.strip_suffix(".txt")?.split_once('/')?;
+    Some((document.parse().ok()?, Version(version.parse().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_texts_round_trip() {
+        let (document, version) = (DocumentId::generate(), Version(12));
+        assert_eq!(text_of_key(&text_key(document, version)), Some((document, version)));
+        for other in ["texts/x/1.txt", "uploads/x", "texts/", ""] {
+            assert_eq!(text_of_key(other), None, "{other}");
+        }
+    }
 }

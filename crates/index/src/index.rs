@@ -119,6 +119,11 @@ impl Index {
         self.shared.view().documents.get(document).and_then(|entry| entry.shown)
     }
 
+    /// Whether the deletion of `document` was applied.
+    pub fn is_deleted(&self, document: DocumentId) -> bool {
+        self.shared.view().documents.get(document).is_some_and(|entry| entry.is_deleted())
+    }
+
     /// What is held of `document`; empty where nothing is.
     pub fn document(&self, document: DocumentId) -> DocumentState {
         let view = self.shared.view();

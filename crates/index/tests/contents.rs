@@ -108,7 +108,9 @@ fn the_first_tombstone_takes_the_whole_version_out_of_sight() {
 fn a_deletion_removes_all_of_a_document_and_is_remembered() {
     let index = index();
     index.apply(at(0, version(1, 1, 3).into_iter().chain([chunk(1, 2, 0), chunk(9, 1, 0)]))).unwrap();
+    assert!(!index.is_deleted(document(1)));
     index.apply(at(10, [deleted(1), deleted(7), chunk_gone(7, 1, 0)])).unwrap();
+    assert!(index.is_deleted(document(1)));
     assert!(visible(&index).is_empty());
     assert_eq!(index.stats().staged, 1, "the chunk of document 9");
     assert_eq!(index.document(document(1)), Default::default());

@@ -8,15 +8,17 @@
 //! node by [`routes::ask`].
 
 mod config;
+mod control;
 mod metrics;
 mod relay;
 mod routes;
+mod trash;
 mod upload;
 
 pub use config::GatewayConfig;
 
 use axum::Router;
-use ragstream_core::ports::{BlobStore, Intake, Outbox, Publisher};
+use ragstream_core::ports::{BlobStore, Intake, JobControl, Outbox, Publisher, Trash};
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
 use std::sync::Arc;
 use tokio::{net::TcpListener, sync::Notify};
@@ -25,6 +27,10 @@ use tokio::{net::TcpListener, sync::Notify};
 pub struct Ports {
     /// Rows.
     pub intake: Arc<dyn Intake>,
+    /// Commands of users.
+    pub control: Arc<dyn JobControl>,
+    /// Blobs that are to be removed.
+    pub trash: Arc<dyn Trash>,
     /// Records that wait for their way to the log.
     pub outbox: Arc<dyn Outbox>,
     /// Blob storage.
@@ -39,6 +45,11 @@ pub struct Ports {
 #[derive(Clone)]
 pub(crate) struct Gateway {
     pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) control: Arc<dyn JobControl>,
+    /// Tells the relay that there is something to append.
+    pub(crate) outbox_filled: Arc<Notify>,
+    /// Tells that there are blobs to remove.
+    pub(crate) trash_filled: Arc<Notify>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) uploads: upload::Uploads,
     pub(crate) query: routes::ask::QueryNodes,
@@ -46,21 +57,31 @@ pub(crate) struct Gateway {
 
 /// Serves on `listener` and relays the outbox, as tasks of `tasks`.
 pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
-    let accepted = Arc::new(Notify::new());
+    let outbox_filled = Arc::new(Notify::new());
+    let trash_filled = Arc::new(Notify::new());
     let query = routes::ask::QueryNodes::new(&config.query_urls);
     // Uploads go on without a query node.
     let health = ports.health.with_optional(Arc::new(query.clone()));
     let gateway = Gateway {
-        uploads: upload::Uploads::new(&config, ports.intake.clone(), ports.blobs.clone(), accepted.clone()),
+        uploads: upload::Uploads::new(
+            &config,
+            ports.intake.clone(),
+            ports.blobs.clone(),
+            outbox_filled.clone(),
+        ),
         query,
         intake: ports.intake,
+        control: ports.control,
+        outbox_filled: outbox_filled.clone(),
+        trash_filled: trash_filled.clone(),
         blobs: ports.blobs,
     };
     tasks.spawn(
         "upload janitor",
         upload::run_janitor(gateway.intake.clone(), gateway.blobs.clone(), tasks.token()),
     );
+    tasks.spawn("trash", trash::run(ports.trash, gateway.blobs.clone(), trash_filled, tasks.token()));
     let router: Router = routes::router(gateway).merge(admin::routes(health));
     tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
-    tasks.spawn("outbox relay", relay::run(ports.outbox, ports.publisher, accepted, tasks.token()));
+    tasks.spawn("outbox relay", relay::run(ports.outbox, ports.publisher, outbox_filled, tasks.token()));
 }

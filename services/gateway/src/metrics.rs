@@ -31,6 +31,16 @@ pub(crate) static UPLOAD_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
     .expect(REGISTERED)
 });
 
+/// What users did to jobs and documents: `pause`, `resume`, `cancel`, `retry`, `delete`.
+pub(crate) static COMMANDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "ragstream_gateway_commands_total",
+        "Commands to jobs and documents that were carried out",
+        &["command"]
+    )
+    .expect(REGISTERED)
+});
+
 /// Time of a proxied request, by path.
 pub(crate) static ASK_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
     register_histogram_vec!(

@@ -39,6 +39,14 @@ pub(crate) struct Ingestion {
     pub(crate) work_dir: PathBuf,
 }
 
+/// What became of a request.
+enum Outcome {
+    /// Its chunks are in the log.
+    Chunked,
+    /// Its version is paused, superseded, cancelled or deleted, or chunked already.
+    Unwanted,
+}
+
 #[async_trait]
 impl Handler for Ingestion {
     async fn handle(&self, batch: &[Message]) -> Vec<Verdict> {
@@ -92,14 +100,29 @@ impl Ingestion {
 
     async fn ingest(&self, event: &IngestRequested, origin: &Origin) -> Result<()> {
         let (id, version) = (event.document.document_id, event.document.version);
-        if !self.ledger.is_wanted(id, version).await? {
-            metrics::DOCUMENTS.with_label_values(&["superseded"]).inc();
-            return Ok(());
+        let mut outcome = Ok(Outcome::Unwanted);
+        if self.ledger.is_wanted(id, version).await? {
+            outcome = self.work(event, origin).await;
         }
+        // The bytes of a version that is deleted or replaced meanwhile may be gone under
+        // our hands: what fails then is nobody's fault.
+        let failed = matches!(&outcome, Err(fault) if !fault.is_unavailable());
+        if failed && !self.ledger.is_wanted(id, version).await? {
+            outcome = Ok(Outcome::Unwanted);
+        }
+        match outcome? {
+            Outcome::Unwanted => metrics::DOCUMENTS.with_label_values(&["superseded"]).inc(),
+            Outcome::Chunked => metrics::DOCUMENTS.with_label_values(&["chunked"]).inc(),
+        }
+        Ok(())
+    }
+
+    async fn work(&self, event: &IngestRequested, origin: &Origin) -> Result<Outcome> {
+        let (id, version) = (event.document.document_id, event.document.version);
         let scratch = Scratch::fetch(&*self.blobs, &event.blob, &self.work_dir).await?;
         // On record before anything looks at the bytes: they may take the process down.
         let Some(attempt) = self.ledger.begin_attempt(id, version).await? else {
-            return Ok(());
+            return Ok(Outcome::Unwanted);
         };
         if attempt.number > MAX_RECORDED_ATTEMPTS {
             return Err(Fault::invalid(
@@ -110,7 +133,7 @@ impl Ingestion {
         let text = self.extract(event, &scratch).await?;
         drop(scratch);
         if !self.ledger.begin_chunking(id, version).await? {
-            return Ok(());
+            return Ok(Outcome::Unwanted);
         }
         let (text, chunks) = self.cut(text, event).await?;
         self.store_text(event, &text).await?;
@@ -124,15 +147,16 @@ impl Ingestion {
             self.retire_outdated(event, &chunks, origin).await?;
         }
         if !self.ledger.record_chunks(id, version, &chunks, &lineage).await? {
-            return Ok(());
+            // A deletion may have come before the text: it would lie there for ever.
+            self.blobs.delete(&text_key(id, version)).await?;
+            return Ok(Outcome::Unwanted);
         }
         let (count, bytes) = (chunks.len(), lineage.text_bytes);
         self.append(event, chunks, origin).await?;
-        metrics::DOCUMENTS.with_label_values(&["chunked"]).inc();
         metrics::CHUNKS.inc_by(count as u64);
         metrics::TEXT_BYTES.inc_by(bytes);
         tracing::debug!(chunks = count, bytes, extractor = lineage.extractor, "document chunked");
-        Ok(())
+        Ok(Outcome::Chunked)
     }
 
     async fn extract(&self, event: &IngestRequested, scratch: &Scratch) -> Result<DocumentText> {

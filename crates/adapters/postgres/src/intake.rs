@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use deadpool_postgres::{GenericClient, Object};
 use ragstream_core::{
     chunk::ChunkStatus,
-    document::{Blob, Document, DocumentRef, Metadata},
+    document::{Blob, Document, DocumentRef, Metadata, text_of_key},
     fault::{Fault, Result},
     id::{BatchId, DocumentId, JobId, Version},
     job::JobStage,
@@ -113,12 +113,17 @@ impl Intake for Ledger {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT key FROM unnest($1::text[]) AS key
-                  WHERE NOT EXISTS (SELECT FROM document_jobs j WHERE j.blob_key = key)",
+                "SELECT key FROM unnest($1::text[], $2::uuid[], $3::int[]) AS b (key, document_id, version)
+                  WHERE NOT EXISTS (SELECT FROM document_jobs j WHERE j.blob_key = key)
+                    AND NOT EXISTS (SELECT FROM document_jobs j
+                                     WHERE j.document_id = b.document_id AND j.version = b.version)",
             )
             .await
             .map_err(fault)?;
-        let rows = client.query(&statement, &[&keys]).await.map_err(fault)?;
+        let texts: Vec<_> = keys.iter().map(|key| text_of_key(key)).collect();
+        let documents: Vec<_> = texts.iter().map(|text| text.map(|(id, _)| id.0)).collect();
+        let versions: Vec<_> = texts.iter().map(|text| text.map(|(_, version)| version.0)).collect();
+        let rows = client.query(&statement, &[&keys, &documents, &versions]).await.map_err(fault)?;
         Ok(rows.iter().map(|row| row.get("key")).collect())
     }
 }

@@ -1,88 +1,18 @@
 //! The ledgers on a real PostgreSQL: idempotent, monotone, fenced.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::*;
 use ragstream_core::{
-    chunk::{Chunk, ChunkStatus},
-    document::{Blob, DocumentRef, text_key},
-    id::{BatchId, ChunkId, DocumentId, JobId, Version},
+    chunk::ChunkStatus,
+    document::text_key,
+    id::{DocumentId, Version},
     job::JobStage,
-    ports::{
-        Accepted, EmbeddingLedger, GivenUp, IndexLedger, IngestionLedger, Intake, JobFailure, Lineage,
-        NewUpload, Outbox, Outgoing, Placement, Trash, Wanted,
-    },
+    ports::{EmbeddingLedger, IndexLedger, IngestionLedger, Intake, Lineage, Outbox, Trash, Wanted},
 };
 use ragstream_postgres::{Ledger, LedgerConfig};
-use ragstream_testkit::{MemoryPublisher, fresh_database};
-
-async fn ledger() -> Ledger {
-    let ledger = Ledger::new(&LedgerConfig::new(fresh_database("").await)).unwrap();
-    ledger.apply_schema().await.unwrap();
-    // A second role starts later.
-    ledger.apply_schema().await.unwrap();
-    ledger
-}
-
-fn upload(sha256: &str, external_id: Option<&str>) -> NewUpload {
-    NewUpload {
-        document_id: DocumentId::generate(),
-        job_id: JobId::generate(),
-        batch_id: BatchId::generate(),
-        collection: "default".into(),
-        external_id: external_id.map(Into::into),
-        filename: "a.txt".into(),
-        content_type: "text/plain".into(),
-        metadata: serde_json::json!({"k": [1, "ü"]}).as_object().unwrap().clone(),
-        priority: 5,
-        blob: Blob { key: format!("uploads/{sha256}"), size: 3, sha256: sha256.into() },
-        correlation_id: "c".into(),
-    }
-}
-
-fn given_up(class: &str) -> GivenUp {
-    let failure = JobFailure { class: class.into(), message: class.into() };
-    GivenUp { failure, place: "t/0/1".into() }
-}
-
-fn record(document: &DocumentRef) -> Outgoing {
-    Outgoing {
-        topic: "doc-ingest-requests".into(),
-        key: document.document_id.to_string(),
-        value: Some(document.version.to_string().into_bytes().into()),
-        headers: vec![("h".into(), "v".into())],
-        placement: Placement::ByKey,
-    }
-}
-
-async fn accept(ledger: &Ledger, upload: NewUpload) -> Accepted {
-    ledger.accept(upload, &record).await.unwrap()
-}
-
-fn chunks(document: &DocumentRef, count: u32) -> Vec<Chunk> {
-    (0..count)
-        .map(|position| Chunk {
-            id: ChunkId::derive(document.document_id, document.version, "c", position),
-            position,
-            text: "text".into(),
-            span: u64::from(position)..u64::from(position) + 4,
-            page: Some(1),
-            headings: vec!["One, \"two\"".into()],
-            tokens: 1,
-        })
-        .collect()
-}
-
-async fn chunked(ledger: &Ledger, document: &DocumentRef, count: u32) -> Vec<Chunk> {
-    let (id, version) = (document.document_id, document.version);
-    assert!(ledger.begin_attempt(id, version).await.unwrap().is_some());
-    assert!(ledger.begin_chunking(id, version).await.unwrap());
-    let chunks = chunks(document, count);
-    assert!(ledger.record_chunks(id, version, &chunks, &Lineage::default()).await.unwrap());
-    chunks
-}
-
-async fn stage(ledger: &Ledger, document: &DocumentRef) -> JobStage {
-    ledger.job(document.job_id).await.unwrap().unwrap().stage
-}
+use ragstream_testkit::MemoryPublisher;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_bytes_are_one_document_however_many_upload_them_at_once() {
@@ -111,7 +41,7 @@ async fn an_update_is_the_next_version_and_fences_the_one_before() {
     assert!(!ledger.is_wanted(id, version).await.unwrap());
     assert!(ledger.begin_attempt(id, version).await.unwrap().is_none());
     assert!(!ledger.record_chunks(id, version, &chunks(&first, 5), &Lineage::default()).await.unwrap());
-    let failure = given_up("late");
+    let failure = given_up("t/0/1");
     assert!(!ledger.fail_job(id, version, &failure).await.unwrap());
     assert_eq!(ledger.wanted(&[(old[0].id, id, version)]).await.unwrap(), [Wanted::No]);
     assert_eq!(stage(&ledger, &first).await, JobStage::Cancelled);
@@ -168,7 +98,7 @@ async fn a_version_is_ready_once_all_its_chunks_are_in_the_log_and_statuses_neve
 
     // Late messages of all kinds.
     ledger.mark_embedded(&[(all[0].id, 1, 10)], "m").await.unwrap();
-    let failure = given_up("late");
+    let failure = given_up("t/0/1");
     assert!(!EmbeddingLedger::fail_chunk(&ledger, all[0].id, &failure).await.unwrap());
     assert!(ledger.begin_attempt(version.0, version.1).await.unwrap().is_none());
     let (_, rows) = ledger.chunks(document.document_id, 0, 10).await.unwrap();
@@ -183,7 +113,7 @@ async fn a_chunk_given_up_fails_its_job_with_the_reason() {
     let ledger = ledger().await;
     let document = accept(&ledger, upload("a", None)).await.document;
     let all = chunked(&ledger, &document, 2).await;
-    let failure = given_up("chunk_too_long");
+    let failure = given_up("t/0/1");
     assert!(EmbeddingLedger::fail_chunk(&ledger, all[0].id, &failure).await.unwrap());
     let job = ledger.job(document.job_id).await.unwrap().unwrap();
     assert_eq!((job.stage, job.failure), (JobStage::Failed, Some(failure.failure)));
@@ -219,7 +149,9 @@ async fn a_server_that_is_away_is_unavailable_and_blobs_without_a_row_are_known(
     assert!(Ledger::new(&LedgerConfig::new("not an address")).is_err());
 
     let ledger = ledger().await;
-    accept(&ledger, upload("named", None)).await;
-    let keys = ["uploads/named".to_owned(), "uploads/orphan".to_owned()];
-    assert_eq!(ledger.unreferenced(&keys).await.unwrap(), ["uploads/orphan"]);
+    let document = accept(&ledger, upload("named", None)).await.document;
+    let text = text_key(document.document_id, document.version);
+    let orphan = text_key(DocumentId::generate(), Version(1));
+    let keys = ["uploads/named".to_owned(), "uploads/orphan".to_owned(), text, orphan.clone()];
+    assert_eq!(ledger.unreferenced(&keys).await.unwrap(), ["uploads/orphan", orphan.as_str()]);
 }

@@ -182,7 +182,7 @@ pub trait Intake: Probe {
         limit: u32,
     ) -> Result<(Lineage, Vec<ChunkRow>)>;
 
-    /// Those of the blob keys that no version names: left by uploads that were never accepted.
+    /// Those of the blob keys, of bytes or texts, whose version there is not (any more).
     async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>>;
 }
 

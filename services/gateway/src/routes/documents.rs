@@ -1,23 +1,25 @@
 //! Documents: list, facts, bytes, text, chunks.
 
 use super::extract::{Id, Params};
-use crate::Gateway;
+use crate::{Gateway, control::Records, metrics};
 use axum::{
     Json,
     body::Body,
-    extract::State,
-    http::{HeaderValue, header},
+    extract::{Extension, State},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use ragstream_api::{
-    documents::{ChunksResponse, DocumentResponse, DocumentsResponse, LineageResponse},
+    documents::{ChunksResponse, DeletedResponse, DocumentResponse, DocumentsResponse, LineageResponse},
     problem::Problem,
 };
 use ragstream_core::{
     document::{Document, text_key},
     id::DocumentId,
     ports::DocumentFilter,
+    token::ConsistencyToken,
 };
+use ragstream_runtime::http::RequestContext;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -39,7 +41,7 @@ pub(crate) struct ListParams {
     before: Option<uuid::Uuid>,
 }
 
-fn page_size(limit: Option<u32>) -> Result<u32, Problem> {
+pub(super) fn page_size(limit: Option<u32>) -> Result<u32, Problem> {
     match limit.unwrap_or(DEFAULT_PAGE) {
         n @ 1..=MAX_PAGE => Ok(n),
         n => Err(Problem::unprocessable("bad_limit", format!("limit is {n}: give 1 to {MAX_PAGE}"))),
@@ -73,7 +75,7 @@ pub(crate) async fn list(
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
-fn urlencode(text: &str) -> String {
+pub(super) fn urlencode(text: &str) -> String {
     text.bytes()
         .map(|b| match b {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
@@ -84,7 +86,11 @@ fn urlencode(text: &str) -> String {
 
 async fn find(gateway: &Gateway, document_id: DocumentId) -> Result<Document, Problem> {
     let document = gateway.intake.document(document_id).await?;
-    document.ok_or_else(|| Problem::not_found(format!("there is no document {document_id}")))
+    document.ok_or_else(|| no_such_document(document_id))
+}
+
+fn no_such_document(document_id: DocumentId) -> Problem {
+    Problem::not_found(format!("there is no document {document_id}"))
 }
 
 /// A document's facts.
@@ -97,6 +103,33 @@ pub(crate) async fn get(
     Id(id): Id<DocumentId>,
 ) -> Result<Json<DocumentResponse>, Problem> {
     Ok(Json(find(&gateway, id).await?.into()))
+}
+
+/// Delete a document: its bytes, its text, its rows, its entries in the log and in every index.
+///
+/// Searches don't find it any more once the query node has applied the deletion, for which
+/// `consistency_token` waits; whatever work is under way for it ends without effect.
+#[utoipa::path(
+    delete, path = "/api/v2/documents/{id}", tag = "documents", params(("id" = uuid::Uuid, Path)),
+    responses((status = 202, body = DeletedResponse), (status = 404, body = Problem), (status = 503, body = Problem))
+)]
+pub(crate) async fn delete(
+    State(gateway): State<Gateway>,
+    Extension(context): Extension<RequestContext>,
+    Id(id): Id<DocumentId>,
+) -> Result<(StatusCode, Json<DeletedResponse>), Problem> {
+    let removed = gateway.control.delete(id, &Records::of(&context)).await?;
+    let removed = removed.ok_or_else(|| no_such_document(id))?;
+    gateway.outbox_filled.notify_one();
+    gateway.trash_filled.notify_one();
+    metrics::COMMANDS.with_label_values(&["delete"]).inc();
+    tracing::info!(document_id = %id, chunks = removed.chunks.len(), "document deleted");
+    let body = DeletedResponse {
+        document_id: id.0,
+        chunks: removed.chunks.len(),
+        consistency_token: ConsistencyToken::of_deletion(id).to_string(),
+    };
+    Ok((StatusCode::ACCEPTED, Json(body)))
 }
 
 /// The bytes that were uploaded.

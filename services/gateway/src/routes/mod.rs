@@ -24,6 +24,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
     ),
     tags(
         (name = "documents", description = "Upload documents and follow their processing"),
+        (name = "jobs", description = "Follow the processing of documents, hold it, end it, do it again"),
         (name = "asking", description = "Search, and ask questions")
     )
 )]
@@ -34,8 +35,14 @@ pub(crate) fn router(gateway: Gateway) -> Router {
     let (api, spec) = OpenApiRouter::with_openapi(Spec::openapi())
         .routes(routes!(uploads::upload).layer(uploads::no_body_limit()))
         .routes(routes!(jobs::status))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::pause))
+        .routes(routes!(jobs::resume))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::forget))
         .routes(routes!(documents::list))
-        .routes(routes!(documents::get))
+        .routes(routes!(documents::get, documents::delete))
         .routes(routes!(documents::content))
         .routes(routes!(documents::text))
         .routes(routes!(documents::chunks))

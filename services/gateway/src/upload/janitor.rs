@@ -1,8 +1,10 @@
-//! Removes uploaded bytes that no row names: those of requests whose client or
-//! gateway went away in the middle.
+//! Removes blobs that no row names: bytes of uploads whose client or gateway went
+//! away in the middle, and texts of documents that were deleted while a worker
+//! that then died was extracting them.
 
 use super::staged::PREFIX;
 use ragstream_core::{
+    document::TEXT_PREFIX,
     fault::{Fault, Result},
     ports::{BlobStore, Intake},
 };
@@ -26,9 +28,14 @@ pub(crate) async fn run(
 ) -> Result<(), Fault> {
     loop {
         let older_than = SystemTime::now() - MIN_AGE;
-        match sweep(&*intake, &*blobs, older_than).await {
+        let swept = async {
+            let uploads = sweep(&*intake, &*blobs, PREFIX, older_than).await?;
+            let texts = sweep(&*intake, &*blobs, TEXT_PREFIX, older_than).await?;
+            Ok::<_, Fault>(uploads + texts)
+        };
+        match swept.await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed uploads that were never accepted"),
+            Ok(removed) => tracing::info!(removed, "removed blobs that no document names"),
             Err(fault) => {
                 tracing::warn!(class = fault.class, error = %fault, "janitor could not finish; it will be back")
             }
@@ -40,18 +47,23 @@ pub(crate) async fn run(
     }
 }
 
-/// Removes unnamed uploads that began before `older_than`; returns how many.
-async fn sweep(intake: &dyn Intake, blobs: &dyn BlobStore, older_than: SystemTime) -> Result<u64> {
+/// Removes unnamed blobs of uploads that began before `older_than`; returns how many.
+async fn sweep(
+    intake: &dyn Intake,
+    blobs: &dyn BlobStore,
+    prefix: &str,
+    older_than: SystemTime,
+) -> Result<u64> {
     let mut removed = 0;
     let mut after: Option<String> = None;
     loop {
-        let page = blobs.list(PREFIX, after.as_deref()).await?;
+        let page = blobs.list(prefix, after.as_deref()).await?;
         let Some(last) = page.last() else { return Ok(removed) };
         after = Some(last.key.clone());
         let old: Vec<String> = page
             .into_iter()
             .map(|blob| blob.key)
-            .filter(|key| began(key).is_some_and(|at| at < older_than))
+            .filter(|key| began(key, prefix).is_some_and(|at| at < older_than))
             .collect();
         for key in intake.unreferenced(&old).await? {
             blobs.delete(&key).await?;
@@ -60,9 +72,25 @@ async fn sweep(intake: &dyn Intake, blobs: &dyn BlobStore, older_than: SystemTim
     }
 }
 
-/// When the upload of this key began, by its UUIDv7.
-fn began(key: &str) -> Option<SystemTime> {
-    let id = Uuid::parse_str(key.strip_prefix(PREFIX)?).ok()?;
+/// When the upload of this key, or the document of this text, began, by its UUIDv7.
+fn began(key: &str, prefix: &str) -> Option<SystemTime> {
+    let id = key.strip_prefix(prefix)?.split('/').next()?;
+    let id = Uuid::parse_str(id).ok()?;
     let (seconds, nanos) = id.get_timestamp()?.to_unix();
     Some(UNIX_EPOCH + Duration::new(seconds, nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_tell_when_their_upload_began() {
+        let id = Uuid::now_v7();
+        let upload = began(&format!("{PREFIX}{id}"), PREFIX).expect("a time");
+        assert_eq!(began(&format!("{TEXT_PREFIX}{id}/3.txt"), TEXT_PREFIX), Some(upload));
+        assert!(upload <= SystemTime::now());
+        assert_eq!(began("elsewhere/x", PREFIX), None);
+        assert_eq!(began(&format!("{PREFIX}no-id"), PREFIX), None);
+    }
 }

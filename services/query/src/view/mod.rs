@@ -88,11 +88,14 @@ impl View {
         self.lag.load(Ordering::Relaxed)
     }
 
-    /// Waits until searches see `version` of a document or a later one, at most
-    /// `patience`; whether they do.
+    /// Waits until searches see `version` of a document or a later one, its
+    /// deletion being the last, at most `patience`; whether they do.
     pub(crate) async fn wait_for(&self, document: DocumentId, version: Version, patience: Duration) -> bool {
         let mut applied = self.applied.subscribe();
-        let shown = || self.index.visible_version(document).is_some_and(|visible| visible >= version);
+        let shown = || {
+            self.index.visible_version(document).is_some_and(|visible| visible >= version)
+                || self.index.is_deleted(document)
+        };
         let wait = async {
             while !shown() {
                 if applied.changed().await.is_err() {

@@ -32,6 +32,8 @@ pub(crate) fn tie_gateway(
 ) {
     let ports = ragstream_gateway::Ports {
         intake: ledger.clone(),
+        control: ledger.clone(),
+        trash: ledger.clone(),
         outbox: ledger.clone(),
         blobs: blobs.clone(),
         publisher: log.publisher.clone(),

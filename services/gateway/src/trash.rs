@@ -1,0 +1,59 @@
+//! Removes blobs that no document needs any more: of deleted documents and of
+//! versions that a newer one replaced. Their keys lie in the database until
+//! they are gone, so that no outage leaves one behind.
+
+use futures::future::try_join_all;
+use ragstream_core::{
+    fault::{Fault, Result},
+    ports::{BlobStore, Trash},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Blobs of one round.
+const BATCH: u32 = 256;
+/// Removals at once.
+const CONCURRENT: usize = 8;
+/// How often to look for what nobody told of: what updates replaced, what another
+/// gateway's deletion or an outage left.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Removes until the token is cancelled.
+pub(crate) async fn run(
+    trash: Arc<dyn Trash>,
+    blobs: Arc<dyn BlobStore>,
+    deleted: Arc<Notify>,
+    token: CancellationToken,
+) -> Result<(), Fault> {
+    let mut failing = false;
+    while !token.is_cancelled() {
+        match empty(&*trash, &*blobs).await {
+            Ok(()) => failing = false,
+            // Told once: it goes on every few seconds until the store is back.
+            Err(fault) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(class = fault.class, error = %fault, "removing blobs waits");
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = deleted.notified() => {}
+            () = tokio::time::sleep(EVERY) => {}
+            () = token.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+async fn empty(trash: &dyn Trash, blobs: &dyn BlobStore) -> Result<()> {
+    loop {
+        let keys = trash.discarded(BATCH).await?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        for keys in keys.chunks(CONCURRENT) {
+            try_join_all(keys.iter().map(|key| blobs.delete(key))).await?;
+        }
+        trash.emptied(&keys).await?;
+    }
+}
