@@ -9,7 +9,14 @@ use ragstream_e2e::{
     topic,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// A document of so many chunks, roughly, all about one word.
 fn long(word: &str, paragraphs: usize) -> String {
@@ -153,6 +160,43 @@ async fn records_of(api: &Api, documents: &[&str]) -> usize {
         count += chunks["chunks"].as_array().unwrap().len();
     }
     count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_see_the_old_version_or_the_new_one_never_both_and_never_neither() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Standalone::start(dir.path()).await;
+    let api = &node.api;
+    let id = [("external_id", "timetable")];
+    let first = upload(api, "timetable.md", &long("timetable version1", 4), &id).await;
+    let document = text(&first, "document_id");
+    api.finished(&text(&first, "job_id")).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let searches = tokio::spawn({
+        let (api, done, document) = (api.clone(), done.clone(), document.clone());
+        async move {
+            let mut seen = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                let body = json!({"query": "timetable", "top_k": 100, "filter": {"document_id": document}});
+                let answer = api.post("/api/v2/search", &body).await.body;
+                let passages = answer["passages"].as_array().unwrap();
+                let versions: BTreeSet<i64> =
+                    passages.iter().map(|passage| passage["version"].as_i64().unwrap()).collect();
+                assert_eq!(versions.len(), 1, "{versions:?}");
+                seen.extend(versions);
+            }
+            seen
+        }
+    });
+    for version in 2..=8 {
+        let next = upload(api, "timetable.md", &long(&format!("timetable version{version}"), 4), &id).await;
+        assert_eq!(next["version"], version);
+        api.finished(&text(&next, "job_id")).await;
+    }
+    done.store(true, Ordering::Relaxed);
+    let seen = searches.await.unwrap();
+    assert!(seen.is_sorted(), "an old version came back: {seen:?}");
+    assert!(seen.first() == Some(&1) && seen.contains(&7), "the searches met the updates: {seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
