@@ -57,3 +57,44 @@ async fn empty(trash: &dyn Trash, blobs: &dyn BlobStore) -> Result<()> {
         trash.emptied(&keys).await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use ragstream_testkit::{FaultyBlobs, MemoryBlobs, stream_of};
+    use std::sync::Mutex;
+
+    struct Keys(Mutex<Vec<String>>);
+
+    #[async_trait::async_trait]
+    impl Trash for Keys {
+        async fn discarded(&self, max: u32) -> Result<Vec<String>> {
+            Ok(self.0.lock().unwrap().iter().take(max as usize).cloned().collect())
+        }
+
+        async fn emptied(&self, keys: &[String]) -> Result<()> {
+            self.0.lock().unwrap().retain(|key| !keys.contains(key));
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_stay_until_their_blobs_are_gone() {
+        let blobs = Arc::new(FaultyBlobs::new(Arc::new(MemoryBlobs::new())));
+        let keys: Vec<String> = (0..600).map(|i| format!("uploads/{i}")).collect();
+        for key in &keys {
+            blobs.put(key, stream_of("x", 1)).await.unwrap();
+        }
+        // One that is gone already is no trouble.
+        let trash = Keys(Mutex::new(keys.iter().cloned().chain(["uploads/none".to_owned()]).collect()));
+        blobs.fail_next(usize::MAX);
+        assert!(empty(&trash, &*blobs).await.unwrap_err().is_unavailable());
+        assert_eq!(trash.0.lock().unwrap().len(), 601);
+        blobs.fail_next(0);
+        empty(&trash, &*blobs).await.unwrap();
+        assert!(trash.0.lock().unwrap().is_empty());
+        assert!(blobs.list("uploads/", None).await.unwrap().is_empty());
+    }
+}

@@ -11,7 +11,9 @@ use ragstream_core::{
     topics::{ALL, TopicSpec, dead_letters_of},
 };
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+    },
     types::RDKafkaErrorCode,
 };
 use std::{sync::Arc, time::Duration};
@@ -99,6 +101,9 @@ fn wanted(settings: TopicSettings) -> Vec<Wanted> {
 /// left as it is. Any number of processes may call it at the same time.
 ///
 /// `Unavailable` when the cluster did not answer, or not so, within a minute.
+/// `Invalid` of class `topic_settings`: the cluster refuses the settings, or a
+/// topic that is to keep the newest record of each key for ever exists with
+/// another `cleanup.policy` and would lose documents.
 pub async fn ensure_topics(config: &KafkaConfig, settings: TopicSettings) -> Result<()> {
     let admin: AdminClient<QuietContext> = config
         .admin()
@@ -109,7 +114,10 @@ pub async fn ensure_topics(config: &KafkaConfig, settings: TopicSettings) -> Res
     let deadline = Instant::now() + DEADLINE;
     loop {
         let result = match create(&admin, &wanted, settings).await {
-            Ok(()) => all_there(&admin, &wanted).await,
+            Ok(()) => match all_there(&admin, &wanted).await {
+                Ok(()) => kept_for_ever(&admin).await,
+                Err(fault) => Err(fault),
+            },
             Err(fault) => Err(fault),
         };
         match result {
@@ -169,6 +177,31 @@ async fn all_there(admin: &Arc<AdminClient<QuietContext>>, wanted: &Arc<Vec<Want
         .unwrap_or_else(|error| Err(Fault::failed("kafka_client", "a request panicked").caused_by(error)))
 }
 
+/// Whether the compacted topics are compacted, and nothing else.
+async fn kept_for_ever(admin: &AdminClient<QuietContext>) -> Result<()> {
+    let doing = "asking for the settings of topics";
+    let compacted: Vec<_> =
+        ALL.iter().filter(|spec| spec.compacted).map(|spec| ResourceSpecifier::Topic(spec.name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+    let answers = admin.describe_configs(&compacted, &options).await.map_err(|error| fault(doing, error))?;
+    for answer in answers {
+        let resource =
+            answer.map_err(|code| Fault::unavailable("kafka_unavailable", format!("{doing}: {code}")))?;
+        let OwnedResourceSpecifier::Topic(topic) = &resource.specifier else { continue };
+        let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.as_deref()).unwrap_or("");
+        if policy != "compact" {
+            return Err(Fault::invalid(
+                "topic_settings",
+                format!(
+                    "topic {topic} has cleanup.policy={policy}, with which documents would be lost: set it to \
+                     `compact` (kafka-configs.sh --alter --topic {topic} --add-config cleanup.policy=compact)"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,8 +211,7 @@ mod tests {
     fn each_consumed_topic_has_a_dead_letter_topic() {
         let names: Vec<_> = wanted(TopicSettings::default()).into_iter().map(|topic| topic.name).collect();
         assert!(names.contains(&"chunk-embeddings.dlq".to_owned()));
-        assert!(!names.contains(&format!("{LIFECYCLE}.dlq")));
-        assert_eq!(names.len(), 9);
+        assert_eq!(names.len(), 10);
     }
 
     #[test]

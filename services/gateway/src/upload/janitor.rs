@@ -82,7 +82,66 @@ fn began(key: &str, prefix: &str) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use ragstream_core::{
+        document::{Blob, text_key},
+        id::{BatchId, DocumentId, JobId, Version},
+        ports::{NewUpload, Outgoing, Placement},
+    };
+    use ragstream_postgres::{Ledger, LedgerConfig};
+    use ragstream_testkit::{MemoryBlobs, fresh_database, stream_of};
+    use uuid::Timestamp;
+
+    /// An id as it was made so many seconds ago.
+    fn made(seconds_ago: u64) -> Uuid {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - seconds_ago;
+        Uuid::new_v7(Timestamp::from_unix(uuid::NoContext, at, 0))
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_no_row_names_is_removed_once_it_is_old() {
+        let ledger = Ledger::new(&LedgerConfig::new(fresh_database("").await)).unwrap();
+        ledger.apply_schema().await.unwrap();
+        let blobs = MemoryBlobs::new();
+        let document_id = DocumentId(made(7200));
+        let named = format!("{PREFIX}{}", made(7200));
+        let upload = NewUpload {
+            document_id,
+            job_id: JobId::generate(),
+            batch_id: BatchId::generate(),
+            collection: "default".into(),
+            external_id: None,
+            filename: "a.txt".into(),
+            content_type: "text/plain".into(),
+            metadata: Default::default(),
+            priority: 5,
+            blob: Blob { key: named.clone(), size: 1, sha256: "ab".into() },
+            correlation_id: "c".into(),
+        };
+        let record = |_: &_| Outgoing {
+            topic: "t".into(),
+            key: "k".into(),
+            value: None,
+            headers: Vec::new(),
+            placement: Placement::ByKey,
+        };
+        ledger.accept(upload, &record).await.unwrap();
+        let text = text_key(document_id, Version(1));
+        let young = format!("{PREFIX}{}", made(60));
+        let old = format!("{PREFIX}{}", made(7200));
+        let orphan = text_key(DocumentId(made(7200)), Version(1));
+        for key in [&named, &text, &young, &old, &orphan] {
+            blobs.put(key, stream_of("x", 1)).await.unwrap();
+        }
+        let older_than = SystemTime::now() - Duration::from_secs(3600);
+        assert_eq!(sweep(&ledger, &blobs, PREFIX, older_than).await.unwrap(), 1);
+        assert_eq!(sweep(&ledger, &blobs, TEXT_PREFIX, older_than).await.unwrap(), 1);
+        for (key, kept) in [(&named, true), (&text, true), (&young, true), (&old, false), (&orphan, false)] {
+            assert_eq!(blobs.head(key).await.unwrap().is_some(), kept, "{key}");
+        }
+    }
 
     #[test]
     fn keys_tell_when_their_upload_began() {
