@@ -8,12 +8,14 @@
 //! node by [`routes::ask`].
 
 mod config;
+mod dead_letters;
 mod metrics;
 mod relay;
 mod routes;
 mod upload;
 
 pub use config::GatewayConfig;
+pub use dead_letters::Ports as DeadLetterPorts;
 
 use axum::Router;
 use ragstream_core::ports::{BlobStore, Intake, Outbox, Publisher};
@@ -31,6 +33,8 @@ pub struct Ports {
     pub blobs: Arc<dyn BlobStore>,
     /// The log.
     pub publisher: Arc<dyn Publisher>,
+    /// Dead letters, and what was sent back of them.
+    pub dead_letters: DeadLetterPorts,
     /// What `/readyz` and `/health` ask.
     pub health: Health,
 }
@@ -42,6 +46,7 @@ pub(crate) struct Gateway {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) uploads: upload::Uploads,
     pub(crate) query: routes::ask::QueryNodes,
+    pub(crate) dead_letters: Arc<dead_letters::DeadLetters>,
 }
 
 /// Serves on `listener` and relays the outbox, as tasks of `tasks`.
@@ -53,6 +58,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     let gateway = Gateway {
         uploads: upload::Uploads::new(&config, ports.intake.clone(), ports.blobs.clone(), accepted.clone()),
         query,
+        dead_letters: Arc::new(dead_letters::DeadLetters::new(ports.dead_letters)),
         intake: ports.intake,
         blobs: ports.blobs,
     };
