@@ -111,3 +111,36 @@ CREATE TABLE IF NOT EXISTS blob_trash (
     blob_key   text        PRIMARY KEY,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- Requests to send dead letters back to where they came from, and what came of each.
+CREATE TABLE IF NOT EXISTS redrives (
+    redrive_id     uuid        PRIMARY KEY,
+    at             timestamptz NOT NULL,
+    correlation_id text        NOT NULL,
+    -- Which letters were asked for, in the words of the request.
+    filter         jsonb       NOT NULL,
+    -- The guards against loops were overruled.
+    force          boolean     NOT NULL,
+    matched        integer     NOT NULL,
+    redriven       integer     NOT NULL,
+    -- Reason to count.
+    skipped        jsonb       NOT NULL
+);
+
+-- Letters that were sent back. Known by the record that the letter is of: several
+-- consumers may have written a letter each for one record.
+CREATE TABLE IF NOT EXISTS redriven_letters (
+    original_topic     text        NOT NULL,
+    original_partition integer     NOT NULL,
+    original_offset    bigint      NOT NULL,
+    redrive_id         uuid        NOT NULL REFERENCES redrives,
+    letter_topic       text        NOT NULL,
+    letter_partition   integer     NOT NULL,
+    letter_offset      bigint      NOT NULL,
+    -- Where it lies now, in the partition that it came from.
+    sent_offset        bigint      NOT NULL,
+    at                 timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (original_topic, original_partition, original_offset, redrive_id)
+);
+
+CREATE INDEX IF NOT EXISTS redriven_letters_by_redrive ON redriven_letters (redrive_id);

@@ -4,11 +4,12 @@ use crate::{SCHEMA_VERSION, v1};
 use prost::{Message, Name};
 use ragstream_core::{
     event::{ChunkEmbedded, ChunkReady, IndexKey, IngestRequested, VersionCommitted},
-    id::DocumentId,
-    ports::{Outgoing, Placement},
+    id::{DocumentId, Version},
+    ports::{CommitPlan, Outgoing, Placement},
     topics::{self, header},
     trace::TraceContext,
 };
+use std::collections::BTreeSet;
 
 /// What a record carries from the request that caused it.
 #[derive(Clone, Debug)]
@@ -74,6 +75,22 @@ pub fn chunk_embedded(event: &ChunkEmbedded, origin: &Origin) -> Outgoing {
 pub fn version_committed(event: &VersionCommitted, origin: &Origin) -> Outgoing {
     let value = v1::IndexRecord { record: Some(v1::index_record::Record::Commit(event.into())) };
     index_record(IndexKey::Commit(event.document_id, event.version), event.document_id, &value, origin)
+}
+
+/// For `chunk-embeddings`, once it has all chunks of a version: the version's
+/// marker, and tombstones for what it retires.
+pub fn commit(plan: &CommitPlan, origin: &Origin) -> Vec<Outgoing> {
+    let marker = VersionCommitted {
+        document_id: plan.document_id,
+        version: plan.version,
+        job_id: plan.job_id,
+        chunk_count: plan.chunk_count,
+    };
+    let chunks = plan.retired.iter().map(|(_, id)| IndexKey::Chunk(*id));
+    let versions: BTreeSet<Version> = plan.retired.iter().map(|(version, _)| *version).collect();
+    let markers = versions.into_iter().map(|version| IndexKey::Commit(plan.document_id, version));
+    let retired = chunks.chain(markers).map(|key| gone(key, plan.document_id, origin));
+    std::iter::once(version_committed(&marker, origin)).chain(retired).collect()
 }
 
 /// For `chunk-embeddings`, before the tombstones of a deleted document.

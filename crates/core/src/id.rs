@@ -58,6 +58,11 @@ id! {
     ChunkId
 }
 
+id! {
+    /// A request to send dead letters back to where they came from.
+    RedriveId
+}
+
 /// The epoch of a document: 1 for the first upload, one more for every update.
 ///
 /// Every write names the version it is for, so that late work of a superseded

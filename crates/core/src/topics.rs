@@ -18,6 +18,11 @@ pub fn dead_letters_of(topic: &str) -> String {
     format!("{topic}.dlq")
 }
 
+/// The topic whose letters a dead-letter topic holds.
+pub fn original_of(dead_letters: &str) -> Option<&str> {
+    dead_letters.strip_suffix(".dlq")
+}
+
 /// How a topic is created where it does not exist.
 #[derive(Clone, Copy, Debug)]
 pub struct TopicSpec {
@@ -70,6 +75,9 @@ pub mod header {
     pub const LAST_FAILURE: &str = "x-last-failure";
     /// Dead letters: the consumer that gave it up.
     pub const CONSUMER: &str = "x-consumer";
+    /// Dead letters: the record was too large for its dead-letter topic, which holds
+    /// it without its value; the size of that in bytes.
+    pub const VALUE_OMITTED: &str = "x-value-omitted";
     /// A letter that was sent back to its topic: how often that was done, a decimal number.
     pub const REDRIVES: &str = "x-redrives";
 }

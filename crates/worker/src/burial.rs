@@ -1,5 +1,10 @@
-//! Giving messages up: the failure is recorded, the dead letter is stored, and
+//! Giving messages up: the dead letter is stored, the failure is recorded, and
 //! only then is the message settled.
+//!
+//! In this order: a process that dies in between gives the message up once more,
+//! and a second letter of it does no harm. The other way round the next reader
+//! would find the failure on record, nothing left to do, and the letter would
+//! never be written.
 
 use crate::{
     config::Config,
@@ -90,7 +95,7 @@ impl Undertaker {
             consumer: self.config.name.clone(),
             fault,
         };
-        if self.record(&work, &letter.fault).await && self.store(&work, &letter).await {
+        if self.store(&work, &letter).await && self.record(&work, &letter.fault).await {
             tracing::warn!(
                 consumer = %self.config.name, at = %work.at, offset = work.message.offset,
                 attempts = letter.attempts, kind = letter.fault.kind.as_str(), class = letter.fault.class,
@@ -125,7 +130,7 @@ impl Undertaker {
                         tracing::error!(
                             consumer = %self.config.name, at = %work.at, offset = work.message.offset,
                             class = error.class, %error,
-                            "a failure could not be recorded, its dead letter is stored without"
+                            "a failure could not be recorded, its dead letter is stored"
                         );
                         return true;
                     }

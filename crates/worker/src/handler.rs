@@ -19,11 +19,11 @@ pub trait Handler: Send + Sync + 'static {
     /// panics pays. A wrong number of verdicts is `Failed` for all of them.
     async fn handle(&self, batch: &[Message]) -> Vec<Verdict>;
 
-    /// The message is about to become a dead letter: record it (the job failed …).
-    /// May be called more than once for one message.
+    /// The message became a dead letter, which is stored: record it (the job
+    /// failed …). May be called more than once for one message.
     ///
     /// `Unavailable` is waited out, and asked again. `Failed` is tried as often as
-    /// a message is. After that, and after `Invalid`, the dead letter is sent
+    /// a message is. After that, and after `Invalid`, the message is settled
     /// without the record, and the log says so.
     async fn give_up(&self, message: &Message, fault: &Fault) -> Result<()> {
         let _ = (message, fault);

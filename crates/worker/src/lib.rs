@@ -36,9 +36,9 @@
 //!   holds up nothing else. The last attempt ends in a dead letter.
 //! - `Invalid`: a dead letter at once.
 //!
-//! **A dead letter is settled when the broker has it**: [`Handler::give_up`]
-//! records the failure, [`DeadLetters::send`] returns `Ok` on the delivery
-//! report, and only then does the offset count. When
+//! **A dead letter is settled when the broker has it**: [`DeadLetters::send`]
+//! returns `Ok` on the delivery report, [`Handler::give_up`] records the failure,
+//! and only then does the offset count. When
 //! [`Config::error_budget`] messages in a row run out of attempts with not one
 //! success in between, the fault is ours rather than the data's, and the worker
 //! stops before it drains the topic into its dead letters.

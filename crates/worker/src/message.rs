@@ -50,8 +50,8 @@ pub struct Message {
     pub key: Option<Bytes>,
     /// Its value; `None` is a tombstone.
     pub value: Option<Bytes>,
-    /// Its headers, in order; a name may come twice.
-    pub headers: Vec<(String, Bytes)>,
+    /// Its headers, in order; a name may come twice, and a value may be absent.
+    pub headers: Vec<(String, Option<Bytes>)>,
     /// Which try this is, 1 for the first. Waiting for a dependency is no try.
     /// Counted in memory: a restart begins at 1 again.
     pub attempt: u32,
@@ -61,7 +61,7 @@ impl Message {
     /// The first header of this name, where it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(n, _)| n == name)?;
-        std::str::from_utf8(value).ok()
+        std::str::from_utf8(value.as_deref()?).ok()
     }
 
     /// The key, where it is UTF-8.
@@ -87,7 +87,8 @@ impl Message {
 
     /// Bytes it holds in memory, near enough to bound a queue by.
     pub(crate) fn weight(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let headers: usize =
+            self.headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len)).sum();
         self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len) + headers
     }
 }
@@ -118,8 +119,9 @@ mod tests {
             key: Some(Bytes::from_static(b"k")),
             value: Some(Bytes::from_static(b"secret")),
             headers: vec![
-                ("h".into(), Bytes::from_static(b"v")),
-                ("bad".into(), Bytes::from_static(b"\xff")),
+                ("h".into(), Some(Bytes::from_static(b"v"))),
+                ("bad".into(), Some(Bytes::from_static(b"\xff"))),
+                ("absent".into(), None),
             ],
             attempt: 1,
         }
@@ -131,6 +133,7 @@ mod tests {
         assert_eq!(message.key_str(), Some("k"));
         assert_eq!(message.header("h"), Some("v"));
         assert_eq!(message.header("bad"), None);
+        assert_eq!(message.header("absent"), None);
         assert_eq!(message.header("none"), None);
     }
 
@@ -138,7 +141,7 @@ mod tests {
     fn knows_when_it_was_sent_back() {
         let mut message = message();
         assert!(!message.is_sent_back());
-        message.headers.push((header::ORIGINAL_TOPIC.into(), Bytes::from_static(b"other")));
+        message.headers.push((header::ORIGINAL_TOPIC.into(), Some(Bytes::from_static(b"other"))));
         assert!(!message.is_sent_back());
         message.topic = "other".into();
         assert!(message.is_sent_back());

@@ -1,8 +1,8 @@
 //! What the loop counts, in Prometheus' default registry. No ids as labels.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, histogram_opts, register_histogram_vec,
-    register_int_counter_vec, register_int_gauge_vec,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, histogram_opts, register_gauge_vec,
+    register_histogram_vec, register_int_counter_vec, register_int_gauge_vec,
 };
 use std::sync::LazyLock;
 
@@ -83,6 +83,17 @@ pub static LAG: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 /// 1 while a dependency is waited for.
 pub static UNAVAILABLE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("ragstream_worker_unavailable", "1 while the worker waits for a dependency.", &["consumer"])
+});
+
+/// How much of the error budget is used: at 1 the worker stops.
+pub static ERROR_BUDGET_USED: LazyLock<GaugeVec> = LazyLock::new(|| {
+    let help = "Messages in a row that ran out of attempts, as a share of those that stop the worker.";
+    register_gauge_vec!("ragstream_worker_error_budget_used", help, &["consumer"]).expect(ONCE)
+});
+
+/// When the worker started: a restart shows as a change, even of one that got nothing done.
+pub static STARTED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("ragstream_worker_started_seconds", "Unix time at which the worker started.", &["consumer"])
 });
 
 /// A consumer that has ended waits for nothing and holds nothing.

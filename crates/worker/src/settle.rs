@@ -91,6 +91,7 @@ impl Dispatcher {
             Verdict::Done => {
                 if self.shared.settle(&work) {
                     self.exhausted.reset();
+                    self.tell_budget();
                 } else {
                     metrics::STALE.with_label_values(&[&self.config.name]).inc();
                     tracing::debug!(
@@ -106,9 +107,15 @@ impl Dispatcher {
             }
             Verdict::Failed(fault) => {
                 self.exhausted.count(&fault);
+                self.tell_budget();
                 self.burials.add(work, fault, Utc::now());
             }
         }
+    }
+
+    fn tell_budget(&self) {
+        let used = f64::from(self.exhausted.in_a_row()) / f64::from(self.config.error_budget);
+        metrics::ERROR_BUDGET_USED.with_label_values(&[&self.config.name]).set(used);
     }
 
     fn put_back(&self, work: Work) {

@@ -8,6 +8,7 @@ use crate::{
     error::WorkerError,
     handler::Handler,
     health::HealthHandle,
+    metrics,
     reader::Reader,
     shared::{Phase, Shared},
     source::Source,
@@ -82,6 +83,8 @@ impl Worker {
             WorkerError::PollThread { consumer: consumer.clone(), what: error.to_string() }
         })?;
         health.running();
+        metrics::STARTED.with_label_values(&[&consumer]).set(chrono::Utc::now().timestamp());
+        metrics::ERROR_BUDGET_USED.with_label_values(&[&consumer]).set(0.0);
         let dispatcher = Dispatcher::new(config, shared, health, handler, Burials::new(undertaker));
         let end = dispatcher.run(shutdown, gone).await;
         let left = thread.finish().await;

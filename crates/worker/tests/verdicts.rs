@@ -173,7 +173,7 @@ async fn a_dead_letter_that_can_not_be_stored_is_not_committed_at_shutdown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_failure_is_recorded_before_the_dead_letter_is_sent() {
+async fn the_failure_is_recorded_after_its_dead_letter_is_stored_and_before_the_commit() {
     let log = Log::of([0]);
     log.append(0, 1);
     let calls = Arc::new(AtomicU32::new(0));
@@ -182,12 +182,30 @@ async fn the_failure_is_recorded_before_the_dead_letter_is_sent() {
         0..=6 => Err(Fault::unavailable("database_down", "no database")),
         _ => Ok(()),
     });
-    let run = start(Config { max_attempts: 2, ..config() }, &log, handler);
+    let letters = Letters::default();
+    *letters.fault.lock().unwrap() = Some(Fault::unavailable("kafka_down", "no broker"));
+    let run = start_with(Config { max_attempts: 2, ..config() }, &log, handler, letters);
+    until("sent twice", || *run.letters.tried.lock().unwrap() >= 2).await;
+    assert_eq!(calls.load(SeqCst), 0, "who dies now finds nothing on record and gives it up again");
+    *run.letters.fault.lock().unwrap() = None;
     until("asked twice", || calls.load(SeqCst) >= 2).await;
     run.committed(0, 1).await;
     assert_eq!(run.letters.offsets(), [0]);
     assert_eq!(calls.load(SeqCst), 8, "an outage is waited out, however long");
     run.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_ends_before_the_failure_is_recorded_leaves_a_letter_and_no_commit() {
+    let log = Log::of([0]);
+    log.append(0, 1);
+    let handler =
+        Fake::each(|_| invalid()).giving_up(|_| Err(Fault::unavailable("database_down", "no database")));
+    let run = start(config(), &log, handler);
+    until("recording is tried", || !run.handler.given_up.lock().unwrap().is_empty()).await;
+    assert_eq!(run.letters.offsets(), [0]);
+    run.stop().await.unwrap();
+    assert_eq!(log.committed(0), None, "whoever reads it next gives it up");
 }
 
 #[tokio::test(flavor = "multi_thread")]

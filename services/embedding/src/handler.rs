@@ -3,20 +3,17 @@
 use crate::{metrics, thread::EmbedThreads};
 use async_trait::async_trait;
 use ragstream_core::{
-    event::{ChunkEmbedded, ChunkReady, IndexKey, VersionCommitted},
+    event::{ChunkEmbedded, ChunkReady, IndexKey},
     fault::{Fault, Result},
     id::{ChunkId, DocumentId, Version},
-    ports::{CommitPlan, EmbeddingLedger, GivenUp, JobFailure, ModelInfo, Publisher, Wanted},
+    ports::{EmbeddingLedger, GivenUp, JobFailure, ModelInfo, Publisher, Wanted},
 };
 use ragstream_proto::{
     decode,
     encode::{self, Origin},
 };
 use ragstream_worker::{Handler, Message, Verdict};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) struct Embedding {
     pub(crate) model: ModelInfo,
@@ -193,24 +190,11 @@ impl Embedding {
         let mut records = Vec::new();
         for plan in &plans {
             let Some(origin) = versions.get(&(plan.document_id, plan.version)) else { continue };
-            records.push(encode::version_committed(&marker(plan), origin));
-            let chunks = plan.retired.iter().map(|(_, id)| IndexKey::Chunk(*id));
-            let versions: BTreeSet<Version> = plan.retired.iter().map(|(version, _)| *version).collect();
-            let markers = versions.into_iter().map(|version| IndexKey::Commit(plan.document_id, version));
-            records.extend(chunks.chain(markers).map(|key| encode::gone(key, plan.document_id, origin)));
+            records.extend(encode::commit(plan, origin));
         }
         self.publisher.append(records).await?;
         self.ledger.finish_commit(&plans).await?;
         metrics::VERSIONS.inc_by(plans.len() as u64);
         Ok(())
-    }
-}
-
-fn marker(plan: &CommitPlan) -> VersionCommitted {
-    VersionCommitted {
-        document_id: plan.document_id,
-        version: plan.version,
-        job_id: plan.job_id,
-        chunk_count: plan.chunk_count,
     }
 }

@@ -9,6 +9,7 @@
 
 mod config;
 mod control;
+mod dead_letters;
 mod metrics;
 mod relay;
 mod routes;
@@ -16,6 +17,7 @@ mod trash;
 mod upload;
 
 pub use config::GatewayConfig;
+pub use dead_letters::Ports as DeadLetterPorts;
 
 use axum::Router;
 use ragstream_core::ports::{BlobStore, Intake, JobControl, Outbox, Publisher, Trash};
@@ -37,6 +39,8 @@ pub struct Ports {
     pub blobs: Arc<dyn BlobStore>,
     /// The log.
     pub publisher: Arc<dyn Publisher>,
+    /// Dead letters, and what was sent back of them.
+    pub dead_letters: DeadLetterPorts,
     /// What `/readyz` and `/health` ask.
     pub health: Health,
 }
@@ -53,6 +57,7 @@ pub(crate) struct Gateway {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) uploads: upload::Uploads,
     pub(crate) query: routes::ask::QueryNodes,
+    pub(crate) dead_letters: Arc<dead_letters::DeadLetters>,
 }
 
 /// Serves on `listener` and relays the outbox, as tasks of `tasks`.
@@ -70,6 +75,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
             outbox_filled.clone(),
         ),
         query,
+        dead_letters: Arc::new(dead_letters::DeadLetters::new(ports.dead_letters)),
         intake: ports.intake,
         control: ports.control,
         outbox_filled: outbox_filled.clone(),

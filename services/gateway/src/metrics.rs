@@ -52,6 +52,16 @@ pub(crate) static ASK_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
     .expect(REGISTERED)
 });
 
+/// Dead letters sent back, by the topic that they came from.
+pub(crate) static REDRIVEN: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "ragstream_dead_letters_redriven_total",
+        "Dead letters sent back to their topic",
+        &["topic"]
+    )
+    .expect(REGISTERED)
+});
+
 /// Records appended from the outbox.
 pub(crate) static RELAYED: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!("ragstream_outbox_relayed_total", "Outbox records appended to the log")

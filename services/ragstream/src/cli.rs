@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Ask(client::ask::AskArgs),
     /// Show how far a job is.
     Status(client::status::StatusArgs),
+    /// List, show and send back what was given up.
+    Dlq(client::dlq::DlqArgs),
     /// Measure a node: throughput, latency, freshness.
     Bench(bench::BenchArgs),
     /// Extract one file: what ingestion runs for each document.

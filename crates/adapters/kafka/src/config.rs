@@ -8,12 +8,15 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 /// A chunk with its text and vector is a few KiB; this leaves room for a
 /// document's metadata and stays far below what a broker's heap minds.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
-/// What a dead letter adds to the record it holds, at most.
-pub const MAX_LETTER_BYTES: usize = MAX_RECORD_BYTES + 256 * 1024;
 /// `max.message.bytes` of topics, and what clients ask for: above what any
-/// producer of ours sends, framing included, so that the limit that is met first
-/// is ours.
+/// producer of ours sends to them, framing included, so that the limit that is met
+/// first is ours.
 pub const TOPIC_MESSAGE_BYTES: usize = 5 * 1024 * 1024;
+/// The same of dead-letter topics: whatever fits a topic, by whomever it was
+/// written, fits its dead-letter topic together with its story.
+pub const LETTER_TOPIC_MESSAGE_BYTES: usize = 6 * 1024 * 1024;
+/// Largest record that the producer takes: the largest letter, framing not included.
+const MAX_LETTER_BYTES: usize = LETTER_TOPIC_MESSAGE_BYTES - 64 * 1024;
 
 /// How long a record may take to be acknowledged before its append is
 /// `Unavailable`: past a leader election, short enough for a caller to wait.
@@ -104,7 +107,7 @@ impl KafkaConfig {
 
     pub(crate) fn producer(&self) -> ClientConfig {
         let delivery_ms = DELIVERY_TIMEOUT.as_millis().to_string();
-        let message_bytes = (MAX_LETTER_BYTES + 64 * 1024).to_string();
+        let message_bytes = MAX_LETTER_BYTES.to_string();
         self.client(
             &[
                 // No duplicates from retries, no reordering, nothing acknowledged
@@ -124,6 +127,31 @@ impl KafkaConfig {
                 ("statistics.interval.ms", "0"),
             ],
             &self.producer,
+        )
+    }
+
+    /// A reader of given ranges, in no group and for a short time.
+    pub(crate) fn reader(&self) -> ClientConfig {
+        let fetch_bytes = LETTER_TOPIC_MESSAGE_BYTES.to_string();
+        self.client(
+            &[
+                // librdkafka assigns nothing to a consumer without one; it is never joined.
+                ("group.id", "ragstream-dead-letters"),
+                ("enable.auto.commit", "false"),
+                ("enable.auto.offset.store", "false"),
+                // What retention removed meanwhile is not read.
+                ("auto.offset.reset", "earliest"),
+                // The end of the partition ends a range too.
+                ("enable.partition.eof", "true"),
+                ("fetch.wait.max.ms", "50"),
+                ("fetch.min.bytes", "1"),
+                ("fetch.error.backoff.ms", "200"),
+                // Read ahead: bounds what a request holds besides what it asked for.
+                ("queued.min.messages", "1000"),
+                ("queued.max.messages.kbytes", "8192"),
+                ("fetch.message.max.bytes", &fetch_bytes),
+            ],
+            &self.consumer,
         )
     }
 

@@ -1,6 +1,9 @@
 //! librdkafka's log lines and errors, as `tracing` events.
 
-use rdkafka::{ClientContext, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaErrorCode};
+use rdkafka::{
+    ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
+    types::RDKafkaErrorCode,
+};
 
 /// The context of clients that need nothing else.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +18,8 @@ impl ClientContext for QuietContext {
         report(&error, reason);
     }
 }
+
+impl ConsumerContext for QuietContext {}
 
 /// Errors that repeat while a broker is away; whoever waits for it says so once.
 const CONNECTION: [&str; 3] = ["FAIL", "ERROR", "MAXPOLL"];

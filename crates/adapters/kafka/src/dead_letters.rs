@@ -1,6 +1,7 @@
 //! Dead letters: `<topic>.dlq`, the record as it was, and why it lies there.
 
 use crate::{
+    fault::TOO_LARGE,
     producer::{Producer, Record},
     publisher::KafkaPublisher,
 };
@@ -15,9 +16,13 @@ use ragstream_worker::{DeadLetter, DeadLetters};
 /// Longest error message in a header; the rest is in the log.
 const MESSAGE_BYTES: usize = 8 * 1024;
 
+/// Most bytes of key and headers that a letter keeps whose record is too large for
+/// the dead-letter topic.
+const SLIM_BYTES: usize = 256 * 1024;
+
 /// Headers that say why; a letter that was sent back to its topic and failed again
-/// gets new ones.
-const OURS: [&str; 11] = [
+/// gets new ones. How often it was sent back ([`header::REDRIVES`]) stays.
+const OURS: [&str; 12] = [
     header::ORIGINAL_TOPIC,
     header::ORIGINAL_PARTITION,
     header::ORIGINAL_OFFSET,
@@ -29,11 +34,16 @@ const OURS: [&str; 11] = [
     header::FIRST_FAILURE,
     header::LAST_FAILURE,
     header::CONSUMER,
+    header::VALUE_OMITTED,
 ];
 
 /// Stores dead letters in Kafka: key, value and headers of the record as they
 /// were, byte for byte, and the headers of [`header`] that tell its story. Of a
 /// record that was sent back from a dead-letter topic the first failure is kept.
+///
+/// A record that no dead-letter topic takes for its size must not hold up those
+/// behind it for ever: its letter has no value, says so ([`header::VALUE_OMITTED`]),
+/// and names the place where the record itself lies.
 #[derive(Clone)]
 pub struct KafkaDeadLetters {
     producer: Producer,
@@ -50,20 +60,36 @@ impl KafkaDeadLetters {
 impl DeadLetters for KafkaDeadLetters {
     async fn send(&self, letter: &DeadLetter) -> Result<()> {
         let message = &letter.message;
+        let topic = dead_letters_of(&message.topic);
         let story = story(letter);
-        let kept = message.headers.iter().filter(|(name, _)| !OURS.contains(&name.as_str()));
-        let headers: Vec<(&str, &[u8])> = kept
-            .map(|(name, value)| (name.as_str(), value.as_ref()))
-            .chain(story.iter().map(|(name, value)| (*name, value.as_bytes())))
+        let mut headers: Vec<(&str, Option<&[u8]>)> = message
+            .headers
+            .iter()
+            .filter(|(name, _)| !OURS.contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
             .collect();
+        let kept = headers.len();
+        headers.extend(story.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
+        let key = message.key.as_deref();
         let record = Record {
-            topic: &dead_letters_of(&message.topic),
+            topic: &topic,
             partition: None,
-            key: message.key.as_deref(),
+            key,
             value: message.value.as_deref(),
             headers: &headers,
         };
-        self.producer.append(&[record]).await.map(|_| ())
+        let Err(fault) = self.producer.append(&[record]).await else { return Ok(()) };
+        if fault.class != TOO_LARGE {
+            return Err(fault);
+        }
+        let omitted = message.value.as_ref().map_or(0, |value| value.len()).to_string();
+        headers.push((header::VALUE_OMITTED, Some(omitted.as_bytes())));
+        let bytes = |value: &Option<&[u8]>| value.map_or(0, <[u8]>::len);
+        let around: usize = headers[..kept].iter().map(|(name, value)| name.len() + bytes(value)).sum();
+        let (key, headers) =
+            if bytes(&key) + around <= SLIM_BYTES { (key, &headers[..]) } else { (None, &headers[kept..]) };
+        let slim = Record { topic: &topic, partition: None, key, value: None, headers };
+        self.producer.append(&[slim]).await.map(drop)
     }
 }
 

@@ -3,6 +3,9 @@
 use ragstream_core::fault::Fault;
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
 
+/// The class of a record that no broker will ever take.
+pub(crate) const TOO_LARGE: &str = "record_too_large";
+
 /// What `doing` failed with. Nearly everything is `Unavailable`: a cluster that
 /// elects, restarts, is reconfigured or refuses a password works again when
 /// somebody has seen to it, and no record is to blame.
@@ -13,7 +16,7 @@ pub(crate) fn fault(doing: &str, error: KafkaError) -> Fault {
         KafkaError::MessageConsumptionFatal(_) => Fault::failed("kafka_fatal", doing),
         _ => match error.rdkafka_error_code() {
             Some(MessageSizeTooLarge | InvalidMessageSize | MessageBatchTooLarge) => {
-                Fault::invalid("record_too_large", doing)
+                Fault::invalid(TOO_LARGE, doing)
             }
             Some(InvalidTopic) => Fault::invalid("topic_name", doing),
             Some(Fatal | Fenced | FencedInstanceId) => Fault::failed("kafka_fatal", doing),

@@ -8,6 +8,8 @@
 //!   but what the worker says. [`view_source`] reads a whole topic from given
 //!   offsets, outside any group, for those who keep a view of it.
 //! - [`KafkaDeadLetters`] keeps what was given up in `<topic>.dlq`, byte for byte.
+//! - [`KafkaDeadLetterLog`] reads them, and [`KafkaPublisher`] appends records as they
+//!   are, for those that are sent back.
 //! - [`ensure_topics`] makes the topics where they are missing.
 //!
 //! A broker that is away is not an error of anybody's work: appends are
@@ -19,6 +21,8 @@ mod config;
 mod context;
 mod dead_letters;
 mod fault;
+mod headers;
+mod letters;
 mod partitioner;
 mod producer;
 mod publisher;
@@ -27,6 +31,7 @@ mod topics;
 
 pub use config::{KafkaConfig, MAX_RECORD_BYTES};
 pub use dead_letters::KafkaDeadLetters;
+pub use letters::KafkaDeadLetterLog;
 pub use partitioner::partition_of;
 pub use publisher::KafkaPublisher;
 pub use source::{group_source, view_source};

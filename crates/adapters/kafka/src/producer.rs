@@ -34,7 +34,7 @@ pub(crate) struct Record<'a> {
     pub partition: Option<i32>,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    pub headers: &'a [(&'a str, &'a [u8])],
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
 }
 
 #[derive(Clone)]
@@ -98,16 +98,42 @@ impl Producer {
         let mut appended = Vec::with_capacity(records.len());
         let mut failed = None;
         for (topic, delivery) in deliveries {
-            match delivery.await {
-                Ok(Ok(done)) => appended.push(Appended { partition: done.partition, offset: done.offset }),
-                Ok(Err((error, _))) => failed = failed.or(Some((topic, error))),
-                Err(_) => failed = failed.or(Some((topic, KafkaError::Canceled))),
+            match acknowledged(delivery).await {
+                Ok(done) => appended.push(done),
+                Err(error) => failed = failed.or(Some((topic, error))),
             }
         }
         match failed.or(refused) {
             None => Ok(appended),
             Some((topic, error)) => Err(self.failed(&native, topic, error)),
         }
+    }
+
+    /// The same with an outcome for each: one that is refused fails no other.
+    pub(crate) async fn append_each(&self, records: &[Record<'_>]) -> Vec<Result<Appended>> {
+        let native = self.native();
+        let mut deliveries = Vec::with_capacity(records.len());
+        for record in records {
+            deliveries.push((record.topic, enqueue(&native, record).await));
+        }
+        let mut outcomes = Vec::with_capacity(records.len());
+        let mut ended: Option<Fault> = None;
+        for (topic, delivery) in deliveries {
+            let outcome = match delivery {
+                Ok(delivery) => acknowledged(delivery).await,
+                Err(error) => Err(error),
+            };
+            outcomes.push(outcome.map_err(|error| match &ended {
+                Some(fault) => fault.clone(),
+                None => {
+                    let fault = self.failed(&native, topic, error);
+                    // A producer that has ended is replaced once.
+                    ended = native.client().fatal_error().map(|_| fault.clone());
+                    fault
+                }
+            }));
+        }
+        outcomes
     }
 
     /// A fatal error (the broker forgot this producer, say) ends a producer, not us:
@@ -135,12 +161,20 @@ fn create(config: &KafkaConfig) -> Result<Native> {
         .map_err(|error| fault("creating a Kafka producer", error))
 }
 
+async fn acknowledged(delivery: DeliveryFuture) -> Result<Appended, KafkaError> {
+    match delivery.await {
+        Ok(Ok(done)) => Ok(Appended { partition: done.partition, offset: done.offset }),
+        Ok(Err((error, _))) => Err(error),
+        Err(_) => Err(KafkaError::Canceled),
+    }
+}
+
 async fn enqueue(native: &Native, record: &Record<'_>) -> Result<DeliveryFuture, KafkaError> {
     let deadline = Instant::now() + DELIVERY_TIMEOUT;
     loop {
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in record.headers {
-            headers = headers.insert(Header { key, value: Some(*value) });
+            headers = headers.insert(Header { key, value: *value });
         }
         let mut outgoing = FutureRecord::<[u8], [u8]>::to(record.topic).headers(headers);
         outgoing.partition = record.partition;

@@ -3,13 +3,14 @@
 use crate::{
     cluster,
     config::{KafkaConfig, MAX_RECORD_BYTES},
+    fault::TOO_LARGE,
     partitioner::partition_of,
     producer::{Producer, Record},
 };
 use async_trait::async_trait;
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{Appended, LogEnds, Outgoing, Placement, Probe, Publisher},
+    ports::{Appended, LogEnds, Outgoing, Placement, Probe, Publisher, RawPublisher, RawRecord},
 };
 use rdkafka::producer::Producer as _;
 use std::{collections::BTreeMap, ops::Range};
@@ -26,13 +27,13 @@ impl KafkaPublisher {
         Ok(Self { producer: Producer::new(config)? })
     }
 
-    async fn partition(&self, record: &Outgoing) -> Result<Option<i32>> {
-        match &record.placement {
+    async fn partition(&self, topic: &str, placement: &Placement) -> Result<Option<i32>> {
+        match placement {
             // librdkafka's partitioner does it.
             Placement::ByKey => Ok(None),
             Placement::At(partition) => Ok(Some(*partition)),
             Placement::By(key) => {
-                let count = self.producer.partition_count(&record.topic).await?;
+                let count = self.producer.partition_count(topic).await?;
                 Ok(Some(partition_of(key.as_bytes(), count)))
             }
         }
@@ -64,11 +65,11 @@ impl Publisher for KafkaPublisher {
             if bytes > MAX_RECORD_BYTES {
                 let message =
                     format!("a record for {} has {bytes} bytes, of {MAX_RECORD_BYTES} allowed", record.topic);
-                return Err(Fault::invalid("record_too_large", message));
+                return Err(Fault::invalid(TOO_LARGE, message));
             }
-            let headers: Vec<(&str, &[u8])> =
-                record.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-            placed.push((record, self.partition(record).await?, headers));
+            let headers: Vec<(&str, Option<&[u8]>)> =
+                record.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_bytes()))).collect();
+            placed.push((record, self.partition(&record.topic, &record.placement).await?, headers));
         }
         let records: Vec<Record<'_>> = placed
             .iter()
@@ -81,6 +82,29 @@ impl Publisher for KafkaPublisher {
             })
             .collect();
         self.producer.append(&records).await
+    }
+}
+
+#[async_trait]
+impl RawPublisher for KafkaPublisher {
+    async fn append_raw(&self, records: &[RawRecord]) -> Result<Vec<Result<Appended>>> {
+        let mut placed = Vec::with_capacity(records.len());
+        for record in records {
+            let headers: Vec<(&str, Option<&[u8]>)> =
+                record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+            placed.push((record, self.partition(&record.topic, &record.placement).await?, headers));
+        }
+        let records: Vec<Record<'_>> = placed
+            .iter()
+            .map(|(record, partition, headers)| Record {
+                topic: &record.topic,
+                partition: *partition,
+                key: record.key.as_deref(),
+                value: record.value.as_deref(),
+                headers,
+            })
+            .collect();
+        Ok(self.producer.append_each(&records).await)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     cluster,
-    config::{KafkaConfig, REQUEST_TIMEOUT, TOPIC_MESSAGE_BYTES},
+    config::{KafkaConfig, LETTER_TOPIC_MESSAGE_BYTES, REQUEST_TIMEOUT, TOPIC_MESSAGE_BYTES},
     context::QuietContext,
     fault::fault,
 };
@@ -72,7 +72,7 @@ fn work(spec: &TopicSpec, settings: TopicSettings) -> Wanted {
     } else {
         vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", WORK_RETENTION_MS.to_string())]
     };
-    config.extend(common(settings));
+    config.extend(common(settings, TOPIC_MESSAGE_BYTES));
     Wanted { name: spec.name.to_owned(), partitions: settings.partitions, config }
 }
 
@@ -82,13 +82,13 @@ fn dead_letters(spec: &TopicSpec, settings: TopicSettings) -> Wanted {
         ("retention.ms", DEAD_LETTER_RETENTION_MS.to_string()),
         ("retention.bytes", "-1".to_owned()),
     ];
-    config.extend(common(settings));
+    config.extend(common(settings, LETTER_TOPIC_MESSAGE_BYTES));
     Wanted { name: dead_letters_of(spec.name), partitions: 1, config }
 }
 
-fn common(settings: TopicSettings) -> [(&'static str, String); 2] {
+fn common(settings: TopicSettings, message_bytes: usize) -> [(&'static str, String); 2] {
     let in_sync = if settings.replication >= 3 { 2 } else { 1 };
-    [("max.message.bytes", TOPIC_MESSAGE_BYTES.to_string()), ("min.insync.replicas", in_sync.to_string())]
+    [("max.message.bytes", message_bytes.to_string()), ("min.insync.replicas", in_sync.to_string())]
 }
 
 fn wanted(settings: TopicSettings) -> Vec<Wanted> {
@@ -211,7 +211,7 @@ mod tests {
     fn each_consumed_topic_has_a_dead_letter_topic() {
         let names: Vec<_> = wanted(TopicSettings::default()).into_iter().map(|topic| topic.name).collect();
         assert!(names.contains(&"chunk-embeddings.dlq".to_owned()));
-        assert_eq!(names.len(), 10);
+        assert_eq!(names.len(), 2 * ALL.len());
     }
 
     #[test]

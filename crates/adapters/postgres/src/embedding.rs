@@ -2,6 +2,7 @@
 
 use crate::{error::fault, pool::Ledger, trash};
 use async_trait::async_trait;
+use deadpool_postgres::GenericClient;
 use ragstream_core::{
     fault::Result,
     id::{ChunkId, DocumentId, JobId, Version},
@@ -67,73 +68,17 @@ impl EmbeddingLedger for Ledger {
     }
 
     async fn begin_commit(&self, versions: &[(DocumentId, Version)]) -> Result<Vec<CommitPlan>> {
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "WITH begun AS (
-                     UPDATE document_jobs j SET stage = 'indexing', updated_at = now()
-                       FROM unnest($1::uuid[], $2::int[]) AS asked (document_id, version), documents d
-                      WHERE j.document_id = asked.document_id AND j.version = asked.version
-                        AND d.document_id = j.document_id AND d.version = j.version
-                        AND j.stage IN ('embedding', 'indexing')
-                        AND j.chunks_total = (SELECT count(*) FROM document_chunks c
-                                               WHERE c.document_id = j.document_id AND c.version = j.version
-                                                 AND c.status IN ('embedded', 'indexed'))
-                  RETURNING j.document_id, j.version, j.job_id, j.chunks_total)
-                 SELECT begun.*, old.versions, old.chunk_ids FROM begun,
-                        LATERAL (SELECT coalesce(array_agg(o.version), '{}') AS versions,
-                                        coalesce(array_agg(o.chunk_id), '{}') AS chunk_ids
-                                   FROM document_chunks o
-                                  WHERE o.document_id = begun.document_id AND o.version < begun.version) old",
-            )
-            .await
-            .map_err(fault)?;
-        let documents: Vec<_> = versions.iter().map(|(document, _)| document.0).collect();
-        let epochs: Vec<_> = versions.iter().map(|(_, version)| version.0).collect();
-        let rows = client.query(&statement, &[&documents, &epochs]).await.map_err(fault)?;
-        Ok(rows
-            .iter()
-            .map(|row| {
-                let versions = row.get::<_, Vec<i32>>("versions").into_iter().map(Version);
-                let chunks = row.get::<_, Vec<Uuid>>("chunk_ids").into_iter().map(ChunkId);
-                CommitPlan {
-                    document_id: DocumentId(row.get("document_id")),
-                    version: Version(row.get("version")),
-                    job_id: JobId(row.get("job_id")),
-                    chunk_count: row.get::<_, i32>("chunks_total") as u32,
-                    retired: versions.zip(chunks).collect(),
-                }
-            })
-            .collect())
+        begin_commit(&self.client().await?, versions).await
     }
 
     async fn finish_commit(&self, plans: &[CommitPlan]) -> Result<()> {
         // A first version retires nothing, and most are first ones.
-        let updates: Vec<_> = plans.iter().filter(|plan| plan.version > Version(1)).collect();
-        if updates.is_empty() {
+        if plans.iter().all(|plan| plan.version == Version(1)) {
             return Ok(());
         }
         let mut client = self.client().await?;
         let transaction = client.transaction().await.map_err(fault)?;
-        let retired: Vec<_> =
-            updates.iter().flat_map(|plan| plan.retired.iter().map(|(_, id)| id.0)).collect();
-        transaction
-            .execute("DELETE FROM document_chunks WHERE chunk_id = ANY($1)", &[&retired])
-            .await
-            .map_err(fault)?;
-        let documents: Vec<_> = updates.iter().map(|plan| plan.document_id.0).collect();
-        let versions: Vec<_> = updates.iter().map(|plan| plan.version.0).collect();
-        let over = transaction
-            .query(
-                "UPDATE document_jobs j SET retired = true
-                   FROM unnest($1::uuid[], $2::int[]) AS new (document_id, version)
-                  WHERE j.document_id = new.document_id AND j.version < new.version AND NOT j.retired
-              RETURNING j.document_id, j.version, j.blob_key",
-                &[&documents, &versions],
-            )
-            .await
-            .map_err(fault)?;
-        trash::discard(&transaction, &over).await?;
+        finish_commit(&transaction, plans).await?;
         transaction.commit().await.map_err(fault)
     }
 
@@ -142,41 +87,128 @@ impl EmbeddingLedger for Ledger {
     }
 
     async fn reopen_chunks(&self, chunks: &[(ChunkId, String)]) -> Result<()> {
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await.map_err(fault)?;
-        let ids: Vec<_> = chunks.iter().map(|(id, _)| id.0).collect();
-        let places: Vec<_> = chunks.iter().map(|(_, place)| place).collect();
-        let reopened = transaction
-            .query(
-                "UPDATE document_chunks c
-                    SET status = 'pending', error_class = NULL, error_message = NULL, given_up_at = NULL,
-                        updated_at = now()
-                   FROM unnest($1::uuid[], $2::text[]) AS r (chunk_id, place), documents d
-                  WHERE c.chunk_id = r.chunk_id AND c.status = 'failed' AND c.given_up_at IS DISTINCT FROM r.place
-                    AND d.document_id = c.document_id AND d.version = c.version
-              RETURNING c.document_id, c.version",
-                &[&ids, &places],
-            )
-            .await
-            .map_err(fault)?;
-        let documents: Vec<Uuid> = reopened.iter().map(|row| row.get("document_id")).collect();
-        let versions: Vec<i32> = reopened.iter().map(|row| row.get("version")).collect();
-        transaction
-            .execute(
-                "UPDATE document_jobs j
-                    SET stage = 'embedding', error_class = NULL, error_message = NULL, given_up_at = NULL,
-                        completed_at = NULL, updated_at = now()
-                   FROM unnest($1::uuid[], $2::int[]) AS r (document_id, version)
-                  WHERE j.document_id = r.document_id AND j.version = r.version AND j.stage = 'failed'
-                    AND NOT EXISTS (SELECT FROM document_chunks c
-                                     WHERE c.document_id = j.document_id AND c.version = j.version
-                                       AND c.status = 'failed')",
-                &[&documents, &versions],
-            )
-            .await
-            .map_err(fault)?;
-        transaction.commit().await.map_err(fault)
+        reopen_chunks(self, chunks).await
     }
+}
+
+/// Takes versions that are whole to the stage `indexing`: what their markers need to know.
+pub(crate) async fn begin_commit(
+    client: &impl GenericClient,
+    versions: &[(DocumentId, Version)],
+) -> Result<Vec<CommitPlan>> {
+    let statement = client
+        .prepare_cached(
+            "WITH begun AS (
+                 UPDATE document_jobs j SET stage = 'indexing', updated_at = now()
+                   FROM unnest($1::uuid[], $2::int[]) AS asked (document_id, version), documents d
+                  WHERE j.document_id = asked.document_id AND j.version = asked.version
+                    AND d.document_id = j.document_id AND d.version = j.version
+                    AND j.stage IN ('embedding', 'indexing')
+                    AND j.chunks_total = (SELECT count(*) FROM document_chunks c
+                                           WHERE c.document_id = j.document_id AND c.version = j.version
+                                             AND c.status IN ('embedded', 'indexed'))
+              RETURNING j.document_id, j.version, j.job_id, j.chunks_total)
+             SELECT begun.*, old.versions, old.chunk_ids FROM begun,
+                    LATERAL (SELECT coalesce(array_agg(o.version), '{}') AS versions,
+                                    coalesce(array_agg(o.chunk_id), '{}') AS chunk_ids
+                               FROM document_chunks o
+                              WHERE o.document_id = begun.document_id AND o.version < begun.version) old",
+        )
+        .await
+        .map_err(fault)?;
+    let documents: Vec<_> = versions.iter().map(|(document, _)| document.0).collect();
+    let epochs: Vec<_> = versions.iter().map(|(_, version)| version.0).collect();
+    let rows = client.query(&statement, &[&documents, &epochs]).await.map_err(fault)?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let versions = row.get::<_, Vec<i32>>("versions").into_iter().map(Version);
+            let chunks = row.get::<_, Vec<Uuid>>("chunk_ids").into_iter().map(ChunkId);
+            CommitPlan {
+                document_id: DocumentId(row.get("document_id")),
+                version: Version(row.get("version")),
+                job_id: JobId(row.get("job_id")),
+                chunk_count: row.get::<_, i32>("chunks_total") as u32,
+                retired: versions.zip(chunks).collect(),
+            }
+        })
+        .collect())
+}
+
+/// Forgets the chunks that these markers retire, and lets go of their versions' blobs.
+pub(crate) async fn finish_commit(transaction: &impl GenericClient, plans: &[CommitPlan]) -> Result<()> {
+    let updates: Vec<_> = plans.iter().filter(|plan| plan.version > Version(1)).collect();
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let retired: Vec<_> = updates.iter().flat_map(|plan| plan.retired.iter().map(|(_, id)| id.0)).collect();
+    transaction
+        .execute("DELETE FROM document_chunks WHERE chunk_id = ANY($1)", &[&retired])
+        .await
+        .map_err(fault)?;
+    let documents: Vec<_> = updates.iter().map(|plan| plan.document_id.0).collect();
+    let versions: Vec<_> = updates.iter().map(|plan| plan.version.0).collect();
+    let over = transaction
+        .query(
+            "UPDATE document_jobs j SET retired = true
+               FROM unnest($1::uuid[], $2::int[]) AS new (document_id, version)
+              WHERE j.document_id = new.document_id AND j.version < new.version AND NOT j.retired
+          RETURNING j.document_id, j.version, j.blob_key",
+            &[&documents, &versions],
+        )
+        .await
+        .map_err(fault)?;
+    trash::discard(transaction, &over).await
+}
+
+/// Chunks that failed by other records than these are `pending` again.
+pub(crate) async fn reopen_chunks(ledger: &Ledger, chunks: &[(ChunkId, String)]) -> Result<()> {
+    let mut client = ledger.client().await?;
+    let transaction = client.transaction().await.map_err(fault)?;
+    let ids: Vec<_> = chunks.iter().map(|(id, _)| id.0).collect();
+    let places: Vec<_> = chunks.iter().map(|(_, place)| place).collect();
+    // Two workers that reopen the last two failed chunks of a job take turns: else
+    // each would see the other's still failed, and neither would reopen the job.
+    transaction
+        .execute(
+            "SELECT FROM document_jobs j
+              WHERE (j.document_id, j.version) IN
+                    (SELECT c.document_id, c.version FROM document_chunks c WHERE c.chunk_id = ANY($1))
+              ORDER BY j.job_id FOR UPDATE",
+            &[&ids],
+        )
+        .await
+        .map_err(fault)?;
+    let reopened = transaction
+        .query(
+            "UPDATE document_chunks c
+                SET status = 'pending', error_class = NULL, error_message = NULL, given_up_at = NULL,
+                    updated_at = now()
+               FROM unnest($1::uuid[], $2::text[]) AS r (chunk_id, place), documents d
+              WHERE c.chunk_id = r.chunk_id AND c.status = 'failed' AND c.given_up_at IS DISTINCT FROM r.place
+                AND d.document_id = c.document_id AND d.version = c.version
+          RETURNING c.document_id, c.version",
+            &[&ids, &places],
+        )
+        .await
+        .map_err(fault)?;
+    let documents: Vec<Uuid> = reopened.iter().map(|row| row.get("document_id")).collect();
+    let versions: Vec<i32> = reopened.iter().map(|row| row.get("version")).collect();
+    transaction
+        .execute(
+            "UPDATE document_jobs j
+                SET stage = 'embedding', error_class = NULL, error_message = NULL, given_up_at = NULL,
+                    completed_at = NULL, updated_at = now()
+               FROM unnest($1::uuid[], $2::int[]) AS r (document_id, version)
+              WHERE j.document_id = r.document_id AND j.version = r.version AND j.stage = 'failed'
+                AND NOT EXISTS (SELECT FROM document_chunks c
+                                 WHERE c.document_id = j.document_id AND c.version = j.version
+                                   AND c.status = 'failed')",
+            &[&documents, &versions],
+        )
+        .await
+        .map_err(fault)?;
+    transaction.commit().await.map_err(fault)
 }
 
 /// A chunk is given up, and with it its job, unless that is over or paused.

@@ -1,11 +1,11 @@
 //! What an index tells the rows.
 
-use crate::{embedding, error::fault, pool::Ledger};
+use crate::{embedding, error::fault, outbox, pool::Ledger};
 use async_trait::async_trait;
 use ragstream_core::{
     fault::Result,
     id::{ChunkId, DocumentId, Version},
-    ports::{GivenUp, IndexLedger},
+    ports::{CommitRecords, GivenUp, IndexLedger},
 };
 
 #[async_trait]
@@ -52,5 +52,23 @@ impl IndexLedger for Ledger {
 
     async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool> {
         embedding::fail_chunk(self, chunk_id, given_up).await
+    }
+
+    async fn reopen(&self, chunks: &[(ChunkId, String)]) -> Result<()> {
+        embedding::reopen_chunks(self, chunks).await
+    }
+
+    async fn commit_whole(
+        &self,
+        versions: &[(DocumentId, Version)],
+        records: &CommitRecords<'_>,
+    ) -> Result<()> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await.map_err(fault)?;
+        let plans = embedding::begin_commit(&transaction, versions).await?;
+        let records: Vec<_> = plans.iter().flat_map(records).collect();
+        outbox::put(&transaction, &records).await.map_err(fault)?;
+        embedding::finish_commit(&transaction, &plans).await?;
+        transaction.commit().await.map_err(fault)
     }
 }

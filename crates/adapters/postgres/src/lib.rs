@@ -6,6 +6,7 @@
 //! it twice, or late, changes nothing.
 
 mod control;
+mod dead_letters;
 mod embedding;
 mod error;
 mod index;

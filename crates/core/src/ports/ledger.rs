@@ -293,6 +293,9 @@ pub struct CommitPlan {
     pub retired: Vec<(Version, ChunkId)>,
 }
 
+/// Makes the records that a version's marker comes with.
+pub type CommitRecords<'a> = dyn Fn(&CommitPlan) -> Vec<Outgoing> + Send + Sync + 'a;
+
 /// What the embedding pool asks of the rows.
 #[async_trait]
 pub trait EmbeddingLedger: Send + Sync {
@@ -333,4 +336,17 @@ pub trait IndexLedger: Send + Sync {
 
     /// No index can hold this chunk; so its job failed.
     async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool>;
+
+    /// Records of these chunks were sent back and now lie at these places: as
+    /// [`EmbeddingLedger::reopen_chunks`].
+    async fn reopen(&self, chunks: &[(ChunkId, String)]) -> Result<()>;
+
+    /// Chunks of these versions that were sent back are held: the versions that are
+    /// whole by that get their marker now, once more where they had one. `records`
+    /// makes the records of a marker; they go out with the change of the rows.
+    async fn commit_whole(
+        &self,
+        versions: &[(DocumentId, Version)],
+        records: &CommitRecords<'_>,
+    ) -> Result<()>;
 }

@@ -5,16 +5,22 @@
 
 mod blobs;
 mod control;
+mod dead_letters;
 mod embedder;
 mod ledger;
 mod publisher;
 
 pub use blobs::{BlobInfo, BlobStore, ByteStream};
 pub use control::{ControlRecords, Controlled, JobCommand, JobControl, JobFilter, Removed, Trash};
+pub use dead_letters::{
+    DeadLetterLog, DeadLetterReader, Place, RawHeader, RawPublisher, RawRecord, Redrive, RedriveLedger,
+    Redriven, RedrivenLetter, StoredRecord, Stretch,
+};
 pub use embedder::{Embedder, ModelInfo};
 pub use ledger::{
-    Accepted, Attempt, ChunkRow, CommitPlan, DocumentFilter, EmbeddingLedger, GivenUp, IndexLedger,
-    IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf, Wanted,
+    Accepted, Attempt, ChunkRow, CommitPlan, CommitRecords, DocumentFilter, EmbeddingLedger, GivenUp,
+    IndexLedger, IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf,
+    Wanted,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
 

@@ -1,6 +1,7 @@
 //! The routes of the API, and its specification.
 
 pub(crate) mod ask;
+mod dead_letters;
 mod documents;
 mod extract;
 mod jobs;
@@ -25,7 +26,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
     tags(
         (name = "documents", description = "Upload documents and follow their processing"),
         (name = "jobs", description = "Follow the processing of documents, hold it, end it, do it again"),
-        (name = "asking", description = "Search, and ask questions")
+        (name = "asking", description = "Search, and ask questions"),
+        (name = "dead letters", description = "What was given up: list, inspect, send back")
     )
 )]
 struct Spec;
@@ -46,6 +48,11 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(documents::content))
         .routes(routes!(documents::text))
         .routes(routes!(documents::chunks))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::get))
+        .routes(routes!(dead_letters::redrive))
+        .routes(routes!(dead_letters::redrives))
+        .routes(routes!(dead_letters::show_redrive))
         .routes(routes!(ask::search))
         .routes(routes!(ask::query))
         .with_state(gateway)

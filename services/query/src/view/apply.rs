@@ -5,14 +5,17 @@ use async_trait::async_trait;
 use ragstream_core::{
     event::{IndexEvent, IndexKey},
     fault::{Fault, Result},
-    id::{DocumentId, Version},
-    ports::{GivenUp, IndexLedger, JobFailure},
+    id::{ChunkId, DocumentId, Version},
+    ports::{CommitPlan, GivenUp, IndexLedger, JobFailure},
 };
-use ragstream_index::Positioned;
-use ragstream_proto::{decode, encode::Origin};
+use ragstream_index::{Applied, Positioned};
+use ragstream_proto::{
+    decode,
+    encode::{self, Origin},
+};
 use ragstream_worker::{Handler, Message, Verdict};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -28,10 +31,19 @@ impl Handler for Apply {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; batch.len()];
         let mut events = Vec::with_capacity(batch.len());
         let mut markers = HashMap::new();
+        let mut sent_back = SentBack::default();
         for (index, message) in batch.iter().enumerate() {
             let event = decode::index_event(message.key_str(), message.value.as_deref());
             if let Ok(IndexEvent::Commit(marker)) = &event {
                 markers.insert((marker.document_id, marker.version), message);
+            }
+            if let Ok(IndexEvent::Chunk(chunk)) = &event
+                && message.is_sent_back()
+            {
+                let document = &chunk.document;
+                sent_back.chunks.push((chunk.chunk.id, message.place()));
+                let origin = Origin::following(|name| message.header(name));
+                sent_back.versions.insert((document.document_id, document.version), origin);
             }
             match event {
                 Ok(event) => {
@@ -40,7 +52,7 @@ impl Handler for Apply {
                 Err(fault) => verdicts[index] = Some(fault.into()),
             }
         }
-        let rest = match self.view.apply(events, &*self.ledger).await {
+        let rest = match self.apply(events, &sent_back).await {
             Ok(applied) => {
                 for rejected in &applied.rejected {
                     let at = |m: &Message| m.partition == rejected.partition && m.offset == rejected.offset;
@@ -76,7 +88,33 @@ impl Handler for Apply {
     }
 }
 
+/// Chunks whose records are dead letters that were sent back: retries.
+#[derive(Default)]
+struct SentBack {
+    chunks: Vec<(ChunkId, String)>,
+    versions: BTreeMap<(DocumentId, Version), Origin>,
+}
+
 impl Apply {
+    /// Rows of chunks that were sent back are reopened first, so that they follow the
+    /// index. Nobody else will ask whether that made their version whole: its
+    /// marker may never have been written, or was read when its job had failed.
+    async fn apply(&self, events: Vec<Positioned>, sent_back: &SentBack) -> Result<Applied> {
+        if sent_back.chunks.is_empty() {
+            return self.view.apply(events, &*self.ledger).await;
+        }
+        self.ledger.reopen(&sent_back.chunks).await?;
+        let applied = self.view.apply(events, &*self.ledger).await?;
+        let versions: Vec<_> = sent_back.versions.keys().copied().collect();
+        let records = |plan: &CommitPlan| match sent_back.versions.get(&(plan.document_id, plan.version)) {
+            Some(origin) => encode::commit(plan, origin),
+            None => Vec::new(),
+        };
+        self.ledger.commit_whole(&versions, &records).await?;
+        tracing::debug!(chunks = sent_back.chunks.len(), "dead letters that were sent back are applied");
+        Ok(applied)
+    }
+
     /// The end of each document's trip, under the correlation id and trace of its upload.
     fn tell(&self, complete: &[(DocumentId, Version)], markers: &HashMap<(DocumentId, Version), &Message>) {
         // A replay tells nothing new.

@@ -1,6 +1,7 @@
 //! The clients: the same HTTP API that everybody uses.
 
 pub(crate) mod ask;
+pub(crate) mod dlq;
 pub(crate) mod status;
 pub(crate) mod upload;
 

@@ -1,8 +1,9 @@
 //! A record of librdkafka's as the worker's message.
 
+use crate::headers::headers_of;
 use bytes::Bytes;
 use ragstream_worker::{Message, TopicPartition};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use std::sync::Arc;
 
 /// The names of topics, each kept once.
@@ -30,10 +31,6 @@ impl Topics {
 }
 
 pub(crate) fn read(record: &BorrowedMessage<'_>, topics: &mut Topics) -> Message {
-    let headers = record.headers().map_or_else(Vec::new, |headers| {
-        let copy = |value: Option<&[u8]>| value.map_or_else(Bytes::new, Bytes::copy_from_slice);
-        headers.iter().map(|header| (header.key.to_owned(), copy(header.value))).collect()
-    });
     Message {
         topic: topics.name(record.topic()),
         partition: record.partition(),
@@ -41,7 +38,7 @@ pub(crate) fn read(record: &BorrowedMessage<'_>, topics: &mut Topics) -> Message
         timestamp_ms: record.timestamp().to_millis().unwrap_or(0),
         key: record.key().map(Bytes::copy_from_slice),
         value: record.payload().map(Bytes::copy_from_slice),
-        headers,
+        headers: headers_of(record),
         attempt: 1,
     }
 }
