@@ -10,6 +10,8 @@ use ragstream_core::{
     trace::TraceContext,
 };
 
+pub use crate::lifecycle::encode as lifecycle;
+
 /// What a record carries from the request that caused it.
 #[derive(Clone, Debug)]
 pub struct Origin {

@@ -7,3 +7,4 @@
 pub mod documents;
 pub mod problem;
 pub mod search;
+pub mod webhooks;

@@ -57,6 +57,10 @@ id! {
     /// One chunk of one version of one document; see [`ChunkId::derive`].
     ChunkId
 }
+id! {
+    /// A webhook: where the events of documents are sent.
+    WebhookId
+}
 
 /// The epoch of a document: 1 for the first upload, one more for every update.
 ///

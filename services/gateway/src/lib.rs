@@ -6,18 +6,27 @@
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
 //! node by [`routes::ask`].
+//!
+//! What happens to documents is written by the rows' own triggers; the relay appends it
+//! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic.
 
 mod config;
+mod lifecycle;
 mod metrics;
+mod outbound;
 mod relay;
 mod routes;
 mod upload;
+mod webhooks;
 
 pub use config::GatewayConfig;
+pub use webhooks::CONSUMER as WEBHOOKS_CONSUMER;
 
 use axum::Router;
-use ragstream_core::ports::{BlobStore, Intake, Outbox, Publisher};
+use ragstream_core::ports::{BlobStore, Intake, LifecycleLog, Outbox, Publisher, Webhooks};
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
+use ragstream_worker::{DeadLetters, Source};
+use relay::Queue;
 use std::sync::Arc;
 use tokio::{net::TcpListener, sync::Notify};
 
@@ -31,6 +40,14 @@ pub struct Ports {
     pub blobs: Arc<dyn BlobStore>,
     /// The log.
     pub publisher: Arc<dyn Publisher>,
+    /// What happened to documents.
+    pub lifecycle: Arc<dyn LifecycleLog>,
+    /// Who wants to be told of it.
+    pub webhooks: Arc<dyn Webhooks>,
+    /// `document-lifecycle`, as a member of the group [`WEBHOOKS_CONSUMER`].
+    pub events: Box<dyn Source>,
+    /// Where events go that a webhook did not take.
+    pub dead_letters: Arc<dyn DeadLetters>,
     /// What `/readyz` and `/health` ask.
     pub health: Health,
 }
@@ -42,17 +59,25 @@ pub(crate) struct Gateway {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) uploads: upload::Uploads,
     pub(crate) query: routes::ask::QueryNodes,
+    pub(crate) hooks: webhooks::Hooks,
 }
 
-/// Serves on `listener` and relays the outbox, as tasks of `tasks`.
+/// Serves on `listener`, relays what waits for its way to the log and tells webhooks, as
+/// tasks of `tasks`.
 pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
     let accepted = Arc::new(Notify::new());
     let query = routes::ask::QueryNodes::new(&config.query_urls);
-    // Uploads go on without a query node.
-    let health = ports.health.with_optional(Arc::new(query.clone()));
+    let hooks = webhooks::Hooks::new(ports.webhooks.clone(), config.allow_private_addresses);
+    let teller = hooks.worker(&config, ports.events, ports.dead_letters);
+    // Uploads go on without a query node, and while webhooks wait for Kafka.
+    let health = ports
+        .health
+        .with_optional(Arc::new(query.clone()))
+        .with_optional(teller.health().as_probe("webhooks"));
     let gateway = Gateway {
         uploads: upload::Uploads::new(&config, ports.intake.clone(), ports.blobs.clone(), accepted.clone()),
         query,
+        hooks,
         intake: ports.intake,
         blobs: ports.blobs,
     };
@@ -62,5 +87,10 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     );
     let router: Router = routes::router(gateway).merge(admin::routes(health));
     tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
-    tasks.spawn("outbox relay", relay::run(ports.outbox, ports.publisher, accepted, tasks.token()));
+    let outbox = Queue::outbox(ports.outbox, accepted);
+    tasks.spawn("outbox relay", outbox.run(ports.publisher.clone(), tasks.token()));
+    let events = Queue::events(Arc::new(lifecycle::Events(ports.lifecycle.clone())));
+    tasks.spawn("event relay", events.run(ports.publisher, tasks.token()));
+    tasks.spawn("event janitor", lifecycle::run_janitor(ports.lifecycle, ports.webhooks, tasks.token()));
+    tasks.spawn("webhooks", teller.run(tasks.token()));
 }

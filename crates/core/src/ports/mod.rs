@@ -7,6 +7,7 @@ mod blobs;
 mod control;
 mod embedder;
 mod ledger;
+mod lifecycle;
 mod publisher;
 
 pub use blobs::{BlobInfo, BlobStore, ByteStream};
@@ -15,6 +16,9 @@ pub use embedder::{Embedder, ModelInfo};
 pub use ledger::{
     Accepted, Attempt, ChunkRow, CommitPlan, DocumentFilter, EmbeddingLedger, GivenUp, IndexLedger,
     IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf, Wanted,
+};
+pub use lifecycle::{
+    Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
 

@@ -39,7 +39,7 @@ pub(crate) struct ListParams {
     before: Option<uuid::Uuid>,
 }
 
-fn page_size(limit: Option<u32>) -> Result<u32, Problem> {
+pub(super) fn page_size(limit: Option<u32>) -> Result<u32, Problem> {
     match limit.unwrap_or(DEFAULT_PAGE) {
         n @ 1..=MAX_PAGE => Ok(n),
         n => Err(Problem::unprocessable("bad_limit", format!("limit is {n}: give 1 to {MAX_PAGE}"))),

@@ -5,6 +5,7 @@ mod documents;
 mod extract;
 mod jobs;
 mod uploads;
+mod webhooks;
 
 use crate::Gateway;
 use axum::{Json, Router, response::Redirect, routing::get};
@@ -24,8 +25,11 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
     ),
     tags(
         (name = "documents", description = "Upload documents and follow their processing"),
-        (name = "asking", description = "Search, and ask questions")
-    )
+        (name = "asking", description = "Search, and ask questions"),
+        (name = "webhooks", description = "Be told of what happens to documents")
+    ),
+    // What webhooks are sent.
+    components(schemas(ragstream_api::webhooks::EventBody))
 )]
 struct Spec;
 
@@ -41,6 +45,10 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(documents::chunks))
         .routes(routes!(ask::search))
         .routes(routes!(ask::query))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::get, webhooks::delete))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries))
         .with_state(gateway)
         .split_for_parts();
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));

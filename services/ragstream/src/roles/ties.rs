@@ -29,16 +29,21 @@ pub(crate) fn tie_gateway(
     health: Health,
     listener: TcpListener,
     tasks: &mut Tasks,
-) {
+) -> Result<()> {
     let ports = ragstream_gateway::Ports {
         intake: ledger.clone(),
         outbox: ledger.clone(),
         blobs: blobs.clone(),
         publisher: log.publisher.clone(),
+        lifecycle: ledger.clone(),
+        webhooks: ledger.clone(),
+        events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
+        dead_letters: log.dead_letters.clone(),
         // Uploads are accepted without Kafka: the outbox keeps them.
         health: health.with(ledger.clone()).with(blobs.clone()).with_optional(log.publisher.clone()),
     };
     ragstream_gateway::run(config, ports, listener, tasks);
+    Ok(())
 }
 
 pub(crate) fn tie_ingestion(
