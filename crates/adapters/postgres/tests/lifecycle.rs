@@ -209,7 +209,7 @@ async fn a_document_s_whole_life_is_told_change_by_change() {
 
     // What a relay gets: the public ones, whole.
     let events = relayed(&ledger).await;
-    assert_eq!(events.len(), 15);
+    assert_eq!(events.len(), 16);
     assert!(events.is_sorted_by_key(|event| event.event_id));
     assert!(events.is_sorted_by_key(|event| event.occurred_at));
     assert!(events.iter().all(|event| event.document_id == id && event.collection == "harbour"));
