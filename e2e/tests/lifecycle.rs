@@ -139,8 +139,8 @@ async fn uploaded(api: &Api, name: &str, words: &str, fields: &[(&str, &str)]) -
 }
 
 /// What the topic says of a document, in order; `None` is a tombstone.
-fn events_of(node: &Standalone, document: &str) -> Vec<Option<LifecycleEvent>> {
-    let mut records = topic::records(&node.kafka(), TOPIC);
+fn events_of(brokers: &str, document: &str) -> Vec<Option<LifecycleEvent>> {
+    let mut records = topic::records(brokers, TOPIC);
     records.retain(|record| record.key == document);
     assert_eq!(records.iter().map(|r| r.partition).collect::<BTreeSet<_>>().len(), 1, "one partition");
     records.sort_by_key(|record| record.offset);
@@ -188,7 +188,7 @@ async fn an_upload_and_its_update_are_told_in_order_and_signed() {
     assert_eq!(document, updated);
 
     let events = eventually("all events on the topic", || async {
-        let events = events_of(&node, &document);
+        let events = events_of(&node.kafka(), &document);
         (events.len() >= 6).then_some(events)
     })
     .await;
@@ -246,7 +246,7 @@ async fn a_deletion_is_told_and_the_topic_forgets_the_document() {
     let answer = api.send(api.client.delete(url)).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     let events = eventually("the tombstone", || async {
-        let events = events_of(&node, &document);
+        let events = events_of(&node.kafka(), &document);
         events.iter().any(Option::is_none).then_some(events)
     })
     .await;
@@ -302,6 +302,65 @@ async fn a_receiver_that_is_down_gets_everything_later_and_holds_nobody_up() {
     let webhooks =
         ready["components"].as_array().unwrap().iter().find(|c| c["component"] == "webhooks").unwrap();
     assert_eq!(webhooks["status"], "up");
+}
+
+/// The node's Kafka.
+fn kafka_process(node: &Standalone) -> i32 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", node.process.pid())).unwrap().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let pids: Vec<i32> = children
+        .flat_map(|all| all.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>())
+        .collect();
+    let is_kafka = |pid: &i32| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("kafka"))
+    };
+    pids.into_iter().find(is_kafka).unwrap()
+}
+
+fn signal(pid: i32, signal: i32) {
+    // SAFETY: a signal to a process that is a child of one that we hold.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_kafka_is_away_uploads_go_on_and_events_come_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path(), 3).await;
+    let api = &node.api;
+    let receiver = Receiver::start(200).await;
+    receiver.register(api, json!({})).await;
+    uploaded(api, "before.txt", "The ebb runs for seven hours.", &[]).await;
+    let brokers = node.kafka();
+
+    let kafka = kafka_process(&node);
+    signal(kafka, libc::SIGSTOP);
+    let upload = api.upload("meanwhile.txt", "The flood runs for five hours.", &[]).await;
+    assert_eq!(upload.status, 202, "{upload:?}");
+    eventually("an event that waits", || async {
+        (api.metric("ragstream_lifecycle_waiting", "").await > 0.0).then_some(())
+    })
+    .await;
+    assert_eq!(api.send(api.client.get(format!("{}/livez", api.base))).await.status, 200);
+    signal(kafka, libc::SIGCONT);
+
+    let (document, job) = (text(&upload.body, "document_id"), text(&upload.body, "job_id"));
+    assert_eq!(api.finished(&job).await["stage"], "complete");
+    let events = eventually("the events", || async {
+        let events = events_of(&brokers, &document);
+        kinds(&events).contains(&("complete", 1)).then_some(events)
+    })
+    .await;
+    // One whose acknowledgement was lost may be there twice; the order is that of the ids.
+    let mut seen = BTreeSet::new();
+    let first_times: Vec<_> =
+        events.into_iter().filter(|e| seen.insert(e.as_ref().map(|e| e.event_id))).collect();
+    assert_eq!(kinds(&first_times), FIRST);
+    eventually("the events at the receiver", || async {
+        let kinds: BTreeSet<_> = receiver.taken().into_iter().filter(|(d, _)| *d == document).collect();
+        (kinds.len() == 3).then_some(())
+    })
+    .await;
+    assert!(topic::records(&brokers, "document-lifecycle.dlq").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,8 @@ mod endpoints;
 mod handler;
 mod sender;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use sender::Sender;
 pub(crate) use signature::Secret;
