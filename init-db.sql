@@ -144,3 +144,111 @@ CREATE TABLE IF NOT EXISTS redriven_letters (
 );
 
 CREATE INDEX IF NOT EXISTS redriven_letters_by_redrive ON redriven_letters (redrive_id);
+
+-- What happened to documents: a row for every change of a job's stage and for every
+-- deletion, written by triggers in the transaction that makes the change. Kept for a week.
+-- Live progress reads all of them by id; those that are public go to document-lifecycle.
+CREATE TABLE IF NOT EXISTS lifecycle_events (
+    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    type        text        NOT NULL,
+    public      boolean     NOT NULL,
+    -- It is in the topic.
+    published   boolean     NOT NULL DEFAULT false,
+    document_id uuid        NOT NULL,
+    version     integer     NOT NULL,
+    job_id      uuid        NOT NULL,
+    batch_id    uuid,
+    -- The rest: collection, external_id, filename, stage, chunks_total, error_class,
+    -- error_message, correlation_id. Never text of the document.
+    payload     jsonb       NOT NULL,
+    -- Not now(): transactions that waited for each other tell the order of their changes.
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX IF NOT EXISTS lifecycle_events_unpublished ON lifecycle_events (id)
+    WHERE public AND NOT published;
+
+CREATE OR REPLACE FUNCTION record_stage() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO lifecycle_events (type, public, document_id, version, job_id, batch_id, payload)
+    SELECT 'document.' || event.name, event.name NOT IN ('text_extraction', 'chunking', 'indexing'),
+           NEW.document_id, NEW.version, NEW.job_id, NEW.batch_id,
+           jsonb_strip_nulls(jsonb_build_object(
+               'collection', d.collection, 'external_id', d.external_id, 'filename', NEW.filename,
+               'stage', NEW.stage, 'chunks_total', NEW.chunks_total,
+               'error_class', CASE NEW.stage WHEN 'failed' THEN NEW.error_class END,
+               'error_message', CASE NEW.stage WHEN 'failed' THEN left(NEW.error_message, 2000) END,
+               'correlation_id', NEW.correlation_id))
+      FROM documents d,
+           -- OLD is null where the row is new.
+           LATERAL (SELECT CASE
+               WHEN NEW.stage = 'accepted' AND OLD.stage = 'paused' THEN 'resumed'
+               WHEN NEW.stage IN ('accepted', 'embedding') AND OLD.stage = 'failed' THEN 'retried'
+               WHEN NEW.stage = 'embedding' THEN 'chunked'
+               WHEN NEW.stage = 'cancelled' AND NEW.error_class = 'superseded' THEN 'superseded'
+               ELSE NEW.stage END) AS event (name)
+     WHERE d.document_id = NEW.document_id;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION record_deletion() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO lifecycle_events (type, public, document_id, version, job_id, payload)
+    VALUES ('document.deleted', true, OLD.document_id, OLD.version, OLD.job_id,
+            jsonb_strip_nulls(jsonb_build_object('collection', OLD.collection, 'external_id', OLD.external_id,
+                                                 'filename', OLD.filename)));
+    RETURN NULL;
+END $$;
+
+-- Only where they are missing: making one waits for, and holds up, everybody who writes.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                    WHERE tgrelid = 'documents'::regclass AND tgname = 'lifecycle_deletion') THEN
+        CREATE TRIGGER lifecycle_deletion AFTER DELETE ON documents
+            FOR EACH ROW EXECUTE FUNCTION record_deletion();
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                    WHERE tgrelid = 'document_jobs'::regclass AND tgname = 'lifecycle_begin') THEN
+        CREATE TRIGGER lifecycle_begin AFTER INSERT ON document_jobs
+            FOR EACH ROW EXECUTE FUNCTION record_stage();
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                    WHERE tgrelid = 'document_jobs'::regclass AND tgname = 'lifecycle_stage') THEN
+        CREATE TRIGGER lifecycle_stage AFTER UPDATE OF stage ON document_jobs
+            FOR EACH ROW WHEN (OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION record_stage();
+    END IF;
+END $$;
+
+-- Who wants to be told of which events.
+CREATE TABLE IF NOT EXISTS webhooks (
+    webhook_id  uuid        PRIMARY KEY,
+    url         text        NOT NULL,
+    -- Types or prefixes; none: all.
+    events      text[]      NOT NULL,
+    collection  text,
+    description text,
+    -- What signatures are made with; it can't be a hash.
+    secret      text        NOT NULL,
+    -- Why nothing is sent any more.
+    deactivated text,
+    -- Only events from then on are sent.
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- A row per event and webhook, once it was sent. Kept for a month.
+CREATE TABLE IF NOT EXISTS webhook_deliveries (
+    webhook_id  uuid        NOT NULL REFERENCES webhooks ON DELETE CASCADE,
+    event_id    bigint      NOT NULL,
+    type        text        NOT NULL,
+    document_id uuid        NOT NULL,
+    status      text        NOT NULL CHECK (status IN ('delivered', 'failing', 'given_up')),
+    attempts    integer     NOT NULL DEFAULT 0,
+    http_status integer,
+    error       text,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (webhook_id, event_id)
+);
+
+CREATE INDEX IF NOT EXISTS webhook_deliveries_by_age ON webhook_deliveries (created_at);

@@ -17,8 +17,12 @@ pub struct Record {
     pub partition: i32,
     /// Its key.
     pub key: String,
+    /// Its offset.
+    pub offset: i64,
     /// Whether it has a value: a tombstone has none.
     pub has_value: bool,
+    /// The value.
+    pub value: Vec<u8>,
     /// Its headers.
     pub headers: BTreeMap<String, String>,
 }
@@ -63,7 +67,9 @@ pub fn records(brokers: &str, topic: &str) -> Vec<Record> {
         records.push(Record {
             partition: message.partition(),
             key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
+            offset: message.offset(),
             has_value: message.payload().is_some(),
+            value: message.payload().unwrap_or_default().to_vec(),
             headers: headers.unwrap_or_default(),
         });
         if left.get(&message.partition()).is_some_and(|high| message.offset() + 1 >= *high) {

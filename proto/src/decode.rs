@@ -10,7 +10,9 @@ use ragstream_core::{
     fault::Result,
 };
 
-fn message<M: Message + Default>(value: Option<&[u8]>) -> Result<M> {
+pub use crate::lifecycle::decode as lifecycle;
+
+pub(crate) fn message<M: Message + Default>(value: Option<&[u8]>) -> Result<M> {
     let value = value.ok_or_else(|| undecodable("it has no value"))?;
     M::decode(value).map_err(undecodable)
 }

@@ -11,6 +11,8 @@ use ragstream_core::{
 };
 use std::collections::BTreeSet;
 
+pub use crate::lifecycle::encode as lifecycle;
+
 /// What a record carries from the request that caused it.
 #[derive(Clone, Debug)]
 pub struct Origin {

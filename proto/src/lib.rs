@@ -1,5 +1,5 @@
-//! The wire: protobuf types of `ragstream/v1/events.proto`, and the only
-//! conversions between them and the domain.
+//! The wire: protobuf types of `ragstream/v1/*.proto`, and the only conversions
+//! between them and the domain.
 //!
 //! [`encode`] makes the records that services append; [`decode`] reads what
 //! consumers get. Bytes that are not what they should be are
@@ -8,6 +8,7 @@
 mod convert;
 pub mod decode;
 pub mod encode;
+mod lifecycle;
 
 /// The generated types.
 pub mod v1 {

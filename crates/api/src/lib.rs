@@ -8,3 +8,4 @@ pub mod dead_letters;
 pub mod documents;
 pub mod problem;
 pub mod search;
+pub mod webhooks;

@@ -57,6 +57,10 @@ id! {
     /// One chunk of one version of one document; see [`ChunkId::derive`].
     ChunkId
 }
+id! {
+    /// A webhook: where the events of documents are sent.
+    WebhookId
+}
 
 id! {
     /// A request to send dead letters back to where they came from.

@@ -10,6 +10,7 @@ pub mod event;
 pub mod fault;
 pub mod id;
 pub mod job;
+pub mod lifecycle;
 pub mod ports;
 pub mod text;
 pub mod token;

@@ -15,6 +15,16 @@ pub struct GatewayConfig {
     /// Uploads whose bodies are read at once; more wait. Bounds memory: each
     /// may hold a few parts of a multipart upload.
     pub max_concurrent_uploads: usize,
+    /// Whether webhooks may be addresses that are not public: for receivers in one's own
+    /// network, where all users are trusted.
+    pub allow_private_addresses: bool,
+    /// How often an event is tried for a webhook before it becomes a dead letter.
+    pub webhook_attempts: u32,
+    /// First pause between two tries, in milliseconds; each is twice as long as the one before,
+    /// and up to twice that again by chance. Eight tries take two to four minutes.
+    pub webhook_retry_min_ms: u64,
+    /// Longest pause, without its chance.
+    pub webhook_retry_max_ms: u64,
 }
 
 impl Default for GatewayConfig {
@@ -24,6 +34,10 @@ impl Default for GatewayConfig {
             max_file_bytes: 5 << 30,
             max_files: 1_000,
             max_concurrent_uploads: 256,
+            allow_private_addresses: false,
+            webhook_attempts: 8,
+            webhook_retry_min_ms: 1_000,
+            webhook_retry_max_ms: 300_000,
         }
     }
 }

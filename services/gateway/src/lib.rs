@@ -6,22 +6,33 @@
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
 //! node by [`routes::ask`].
+//!
+//! What happens to documents is written by the rows' own triggers; the relay appends it
+//! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic.
 
 mod config;
 mod control;
 mod dead_letters;
+mod lifecycle;
 mod metrics;
+mod outbound;
 mod relay;
 mod routes;
 mod trash;
 mod upload;
+mod webhooks;
 
 pub use config::GatewayConfig;
 pub use dead_letters::Ports as DeadLetterPorts;
+pub use webhooks::CONSUMER as WEBHOOKS_CONSUMER;
 
 use axum::Router;
-use ragstream_core::ports::{BlobStore, Intake, JobControl, Outbox, Publisher, Trash};
+use ragstream_core::ports::{
+    BlobStore, Intake, JobControl, LifecycleLog, Outbox, Publisher, Trash, Webhooks,
+};
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
+use ragstream_worker::{DeadLetters, Source};
+use relay::Queue;
 use std::sync::Arc;
 use tokio::{net::TcpListener, sync::Notify};
 
@@ -41,6 +52,14 @@ pub struct Ports {
     pub publisher: Arc<dyn Publisher>,
     /// Dead letters, and what was sent back of them.
     pub dead_letters: DeadLetterPorts,
+    /// What happened to documents.
+    pub lifecycle: Arc<dyn LifecycleLog>,
+    /// Who wants to be told of it.
+    pub webhooks: Arc<dyn Webhooks>,
+    /// `document-lifecycle`, as a member of the group [`WEBHOOKS_CONSUMER`].
+    pub events: Box<dyn Source>,
+    /// Where events go that a webhook did not take.
+    pub undelivered: Arc<dyn DeadLetters>,
     /// What `/readyz` and `/health` ask.
     pub health: Health,
 }
@@ -58,15 +77,22 @@ pub(crate) struct Gateway {
     pub(crate) uploads: upload::Uploads,
     pub(crate) query: routes::ask::QueryNodes,
     pub(crate) dead_letters: Arc<dead_letters::DeadLetters>,
+    pub(crate) hooks: webhooks::Hooks,
 }
 
-/// Serves on `listener` and relays the outbox, as tasks of `tasks`.
+/// Serves on `listener`, relays what waits for its way to the log and tells webhooks, as
+/// tasks of `tasks`.
 pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
     let outbox_filled = Arc::new(Notify::new());
     let trash_filled = Arc::new(Notify::new());
     let query = routes::ask::QueryNodes::new(&config.query_urls);
-    // Uploads go on without a query node.
-    let health = ports.health.with_optional(Arc::new(query.clone()));
+    let hooks = webhooks::Hooks::new(ports.webhooks.clone(), config.allow_private_addresses);
+    let teller = hooks.worker(&config, ports.events, ports.undelivered);
+    // Uploads go on without a query node, and while webhooks wait for Kafka.
+    let health = ports
+        .health
+        .with_optional(Arc::new(query.clone()))
+        .with_optional(teller.health().as_probe("webhooks"));
     let gateway = Gateway {
         uploads: upload::Uploads::new(
             &config,
@@ -76,6 +102,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         ),
         query,
         dead_letters: Arc::new(dead_letters::DeadLetters::new(ports.dead_letters)),
+        hooks,
         intake: ports.intake,
         control: ports.control,
         outbox_filled: outbox_filled.clone(),
@@ -89,5 +116,10 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     tasks.spawn("trash", trash::run(ports.trash, gateway.blobs.clone(), trash_filled, tasks.token()));
     let router: Router = routes::router(gateway).merge(admin::routes(health));
     tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
-    tasks.spawn("outbox relay", relay::run(ports.outbox, ports.publisher, outbox_filled, tasks.token()));
+    let outbox = Queue::outbox(ports.outbox, outbox_filled);
+    tasks.spawn("outbox relay", outbox.run(ports.publisher.clone(), tasks.token()));
+    let events = Queue::events(Arc::new(lifecycle::Events(ports.lifecycle.clone())));
+    tasks.spawn("event relay", events.run(ports.publisher, tasks.token()));
+    tasks.spawn("event janitor", lifecycle::run_janitor(ports.lifecycle, ports.webhooks, tasks.token()));
+    tasks.spawn("webhooks", teller.run(tasks.token()));
 }

@@ -79,3 +79,51 @@ pub(crate) static OUTBOX_AGE: LazyLock<prometheus::Gauge> = LazyLock::new(|| {
     register_gauge!("ragstream_outbox_oldest_seconds", "Age of the oldest record waiting in the outbox")
         .expect(REGISTERED)
 });
+
+/// Events of documents appended to the log.
+pub(crate) static EVENTS_RELAYED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!("ragstream_lifecycle_relayed_total", "Document events appended to the log")
+        .expect(REGISTERED)
+});
+
+/// Events waiting for their way to the log.
+pub(crate) static EVENTS_WAITING: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("ragstream_lifecycle_waiting", "Document events waiting for their way to the log")
+        .expect(REGISTERED)
+});
+
+/// Age of the oldest of them.
+pub(crate) static EVENTS_AGE: LazyLock<prometheus::Gauge> = LazyLock::new(|| {
+    register_gauge!(
+        "ragstream_lifecycle_oldest_seconds",
+        "Age of the oldest document event waiting for its way to the log"
+    )
+    .expect(REGISTERED)
+});
+
+/// Tries to deliver events to webhooks, by outcome: `delivered`, `gone` (410), `refused` (another
+/// status), `timeout`, `unreachable`, `blocked` (not a public address), `busy` (not tried: too
+/// much is under way to that webhook).
+static WEBHOOK_DELIVERIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "ragstream_webhook_deliveries_total",
+        "Tries to deliver events to webhooks, by outcome",
+        &["outcome"]
+    )
+    .expect(REGISTERED)
+});
+
+/// Counts a try by its class: `webhook_` and the outcome.
+pub(crate) fn count_delivery(class: &'static str) {
+    WEBHOOK_DELIVERIES.with_label_values(&[class.trim_start_matches("webhook_")]).inc();
+}
+
+/// Time of a try.
+pub(crate) static WEBHOOK_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
+    register_histogram!(
+        "ragstream_webhook_seconds",
+        "Seconds a webhook took to answer",
+        exponential_buckets(0.005, 2.0, 12).expect("the bucket parameters are positive")
+    )
+    .expect(REGISTERED)
+});

@@ -193,7 +193,7 @@ async fn roles(
         .await?
         .and(tie_ingestion(settings.ingestion, addresses, &log, &ledger, &blobs, &mut tasks)?)
         .and(tie_embedding(settings.embedding, pool, &log, &ledger, &mut tasks)?);
-    tie_gateway(gateway, &log, &ledger, &blobs, health.clone(), listener, &mut tasks);
+    tie_gateway(gateway, &log, &ledger, &blobs, health.clone(), listener, &mut tasks)?;
     Ok((tasks, health))
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 use ragstream_core::{
     fault::{Fault, Result},
-    topics::{ALL, TopicSpec, dead_letters_of},
+    topics::{ALL, LIFECYCLE, TopicSpec, dead_letters_of},
 };
 use rdkafka::{
     admin::{
@@ -29,6 +29,10 @@ const DEAD_LETTER_RETENTION_MS: u64 = 180 * DAY_MS;
 const TOMBSTONE_RETENTION_MS: u64 = 30 * DAY_MS;
 /// Deleted text leaves the log at the latest after this (and what the cleaner takes).
 const MAX_COMPACTION_LAG_MS: u64 = DAY_MS;
+/// Events of documents are all kept for a while, for consumers that were away: a long
+/// weekend. Then the last of each document is.
+const EVENTS_MIN_LAG_MS: u64 = 4 * DAY_MS;
+const EVENTS_MAX_LAG_MS: u64 = 5 * DAY_MS;
 /// Only closed segments are compacted.
 const COMPACTED_SEGMENT_MS: u64 = 6 * 60 * 60 * 1000;
 const COMPACTED_SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
@@ -62,10 +66,15 @@ struct Wanted {
 
 fn work(spec: &TopicSpec, settings: TopicSettings) -> Wanted {
     let mut config = if spec.compacted {
+        let (min_lag, max_lag) = match spec.name {
+            LIFECYCLE => (EVENTS_MIN_LAG_MS, EVENTS_MAX_LAG_MS),
+            _ => (0, MAX_COMPACTION_LAG_MS),
+        };
         vec![
             ("cleanup.policy", "compact".to_owned()),
             ("delete.retention.ms", TOMBSTONE_RETENTION_MS.to_string()),
-            ("max.compaction.lag.ms", MAX_COMPACTION_LAG_MS.to_string()),
+            ("min.compaction.lag.ms", min_lag.to_string()),
+            ("max.compaction.lag.ms", max_lag.to_string()),
             ("segment.ms", COMPACTED_SEGMENT_MS.to_string()),
             ("segment.bytes", COMPACTED_SEGMENT_BYTES.to_string()),
         ]
@@ -205,13 +214,14 @@ async fn kept_for_ever(admin: &AdminClient<QuietContext>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ragstream_core::topics::{EMBEDDINGS, LIFECYCLE};
+    use ragstream_core::topics::EMBEDDINGS;
 
     #[test]
     fn each_consumed_topic_has_a_dead_letter_topic() {
         let names: Vec<_> = wanted(TopicSettings::default()).into_iter().map(|topic| topic.name).collect();
         assert!(names.contains(&"chunk-embeddings.dlq".to_owned()));
         assert_eq!(names.len(), 2 * ALL.len());
+        assert!(names.contains(&format!("{LIFECYCLE}.dlq")));
     }
 
     #[test]

@@ -12,9 +12,11 @@ mod error;
 mod index;
 mod ingestion;
 mod intake;
+mod lifecycle;
 mod outbox;
 mod pool;
 mod status;
 mod trash;
+mod webhooks;
 
 pub use pool::{Ledger, LedgerConfig};

@@ -8,6 +8,7 @@ mod control;
 mod dead_letters;
 mod embedder;
 mod ledger;
+mod lifecycle;
 mod publisher;
 
 pub use blobs::{BlobInfo, BlobStore, ByteStream};
@@ -21,6 +22,9 @@ pub use ledger::{
     Accepted, Attempt, ChunkRow, CommitPlan, CommitRecords, DocumentFilter, EmbeddingLedger, GivenUp,
     IndexLedger, IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf,
     Wanted,
+};
+pub use lifecycle::{
+    Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
 

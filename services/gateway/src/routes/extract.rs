@@ -1,7 +1,11 @@
 //! Extractors whose refusals are problems.
 
 use axum::{
-    extract::{FromRequestParts, Path, Query, rejection::PathRejection, rejection::QueryRejection},
+    body::Bytes,
+    extract::{
+        FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection,
+        rejection::PathRejection, rejection::QueryRejection,
+    },
     http::request::Parts,
 };
 use ragstream_api::problem::Problem;
@@ -34,5 +38,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
         params
             .map(|Query(params)| Self(params))
             .map_err(|e| Problem::bad_request("bad_query_string", e.body_text()))
+    }
+}
+
+/// The body: JSON, whatever the client calls it.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body: Result<Bytes, BytesRejection> = Bytes::from_request(request, state).await;
+        let body = body.map_err(|e| Problem::new(e.status(), "unreadable_body", e.body_text()))?;
+        serde_json::from_slice(&body).map(Self).map_err(|e| {
+            let what = "the body is not the JSON object that is expected here";
+            Problem::bad_request("invalid_json", format!("{what}: {e}; /docs shows it"))
+        })
     }
 }

@@ -6,6 +6,7 @@ mod documents;
 mod extract;
 mod jobs;
 mod uploads;
+mod webhooks;
 
 use crate::Gateway;
 use axum::{Json, Router, response::Redirect, routing::get};
@@ -27,8 +28,11 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "documents", description = "Upload documents and follow their processing"),
         (name = "jobs", description = "Follow the processing of documents, hold it, end it, do it again"),
         (name = "asking", description = "Search, and ask questions"),
-        (name = "dead letters", description = "What was given up: list, inspect, send back")
-    )
+        (name = "dead letters", description = "What was given up: list, inspect, send back"),
+        (name = "webhooks", description = "Be told of what happens to documents")
+    ),
+    // What webhooks are sent.
+    components(schemas(ragstream_api::webhooks::EventBody))
 )]
 struct Spec;
 
@@ -55,6 +59,10 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(dead_letters::show_redrive))
         .routes(routes!(ask::search))
         .routes(routes!(ask::query))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::get, webhooks::delete))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries))
         .with_state(gateway)
         .split_for_parts();
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));

@@ -48,7 +48,7 @@ pub(crate) async fn gateway(args: RoleArgs, log: &LogArgs) -> Result<()> {
     let (a, t) = (&args.addresses, &token);
     let (log, ledger, blobs) =
         tokio::try_join!(connect::log(a, t), connect::ledger(a, t), connect::blobs(a, t))?;
-    tie_gateway(config, &log, &ledger, &blobs, Health::default(), listener, &mut tasks);
+    tie_gateway(config, &log, &ledger, &blobs, Health::default(), listener, &mut tasks)?;
     Ok(tasks.join(DRAIN).await?)
 }
 

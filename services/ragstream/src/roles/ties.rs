@@ -29,7 +29,7 @@ pub(crate) fn tie_gateway(
     health: Health,
     listener: TcpListener,
     tasks: &mut Tasks,
-) {
+) -> Result<()> {
     let ports = ragstream_gateway::Ports {
         intake: ledger.clone(),
         control: ledger.clone(),
@@ -43,10 +43,15 @@ pub(crate) fn tie_gateway(
             publisher: log.publisher.clone(),
             ledger: ledger.clone(),
         },
+        lifecycle: ledger.clone(),
+        webhooks: ledger.clone(),
+        events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
+        undelivered: log.dead_letters.clone(),
         // Uploads are accepted without Kafka: the outbox keeps them.
         health: health.with(ledger.clone()).with(blobs.clone()).with_optional(log.publisher.clone()),
     };
     ragstream_gateway::run(config, ports, listener, tasks);
+    Ok(())
 }
 
 pub(crate) fn tie_ingestion(
