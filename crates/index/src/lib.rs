@@ -48,3 +48,4 @@ pub use request::{
     Applied, DocumentState, GraphStats, Hit, Incomplete, IndexStats, LegScore, Legs, MAX_TOP_K, Positioned,
     Rejected, SearchHits, SearchRequest, SnapshotInfo, Timings, VectorPath,
 };
+pub use snapshot::{Fit, Incoming, MAX_SNAPSHOT_AGE, SNAPSHOT_FILES, put_aside, snapshots};

@@ -1,6 +1,7 @@
 //! What is asked of the index and what it answers.
 
 use crate::{filter::Filter, record::ChunkRecord};
+use chrono::{DateTime, Utc};
 use ragstream_core::{
     event::IndexEvent,
     id::{ChunkId, DocumentId, Version},
@@ -214,6 +215,8 @@ pub struct SnapshotInfo {
     pub path: PathBuf,
     /// Its number, one more than the one before.
     pub number: u64,
+    /// When: what it holds is at least as new.
+    pub taken_at: DateTime<Utc>,
     /// Next offset to read for each partition after restoring it.
     pub positions: BTreeMap<i32, i64>,
     /// Chunks in it, staged ones too.

@@ -62,7 +62,12 @@ pub(crate) async fn watch_catch_up(
             view.lag.store(lag, Ordering::Relaxed);
             metrics::VIEW_LAG.set(lag);
             if lag == 0 && !view.caught_up.swap(true, Ordering::AcqRel) {
-                tracing::info!(chunks = view.index.stats().visible, "the index has caught up with the log");
+                let stats = view.index.stats();
+                tracing::info!(
+                    chunks = stats.visible,
+                    checksum = format!("{:016x}", stats.checksum),
+                    "the index has caught up with the log"
+                );
             }
         }
         if view.caught_up.load(Ordering::Acquire) {

@@ -2,20 +2,18 @@
 
 mod apply;
 mod catch_up;
-mod snapshots;
 
 pub(crate) use apply::Apply;
 pub(crate) use catch_up::{CaughtUp, watch_catch_up};
-pub(crate) use snapshots::snapshots;
 
-use crate::config::QueryConfig;
 use ragstream_core::{
     fault::{Fault, Result},
     id::{ChunkId, DocumentId, Version},
-    ports::{IndexLedger, ModelInfo},
+    ports::IndexLedger,
 };
-use ragstream_index::{Applied, Index, IndexConfig, IndexError, Positioned};
+use ragstream_index::{Applied, Index, IndexError, Positioned, SnapshotInfo};
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -46,37 +44,16 @@ struct Report {
 }
 
 impl View {
-    /// The newest snapshot, or an empty index where there is none or it can't be used: the log has it all.
-    pub(crate) fn restore(config: &QueryConfig, model: &ModelInfo) -> Result<Self> {
-        let settings = IndexConfig { dimension: model.dimension, ..IndexConfig::default() };
-        let restored = match Index::restore(settings.clone(), &config.snapshot_dir) {
-            Ok(restored) => restored,
-            Err(error @ (IndexError::Damaged { .. } | IndexError::Unfit { .. })) => {
-                tracing::warn!(%error, "the snapshot can't be used: replaying the log from its beginning");
-                None
-            }
-            Err(error) => return Err(index_fault(error)),
-        };
-        let index = match restored {
-            Some(index) => {
-                let stats = index.stats();
-                tracing::info!(
-                    chunks = stats.visible,
-                    documents = stats.documents,
-                    "index restored from its snapshot"
-                );
-                index
-            }
-            None => Index::new(settings).map_err(index_fault)?,
-        };
-        Ok(Self {
+    /// The view that `index` gives, at its positions.
+    pub(crate) fn new(index: Index) -> Self {
+        Self {
             index: Arc::new(index),
             applied: watch::Sender::new(0),
             broken: watch::Sender::new(None),
             lag: AtomicI64::new(0),
             caught_up: AtomicBool::new(false),
             unreported: Mutex::default(),
-        })
+        }
     }
 
     pub(crate) fn index(&self) -> &Arc<Index> {
@@ -117,6 +94,19 @@ impl View {
         }
     }
 
+    /// Writes a snapshot into a folder.
+    pub(crate) async fn snapshot(&self, dir: &Path) -> Result<SnapshotInfo> {
+        let unreported = self.unreported.lock().await;
+        if !unreported.indexed.is_empty() || !unreported.complete.is_empty() {
+            return Err(Fault::unavailable(
+                "unreported",
+                "the database has not been told yet what is indexed",
+            ));
+        }
+        let (index, dir) = (self.index.clone(), dir.to_owned());
+        blocking(move || index.snapshot(&dir)).await
+    }
+
     async fn apply(&self, events: Vec<Positioned>, ledger: &dyn IndexLedger) -> Result<Applied> {
         let mut unreported = self.unreported.lock().await;
         let index = self.index.clone();
@@ -152,8 +142,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(index_fault)
 }
 
-fn index_fault(error: IndexError) -> Fault {
+/// What an error of the index asks of the caller.
+pub(crate) fn index_fault(error: IndexError) -> Fault {
     match error {
+        IndexError::Damaged { .. } | IndexError::Unfit { .. } => {
+            Fault::invalid("snapshot", "the snapshot can't be used").caused_by(error)
+        }
         IndexError::Request(why) => Fault::invalid("bad_request", why),
         IndexError::Io { .. } => {
             Fault::unavailable("index_disk", "the index's disk needs attention").caused_by(error)
@@ -163,7 +157,7 @@ fn index_fault(error: IndexError) -> Fault {
 }
 
 /// Waits, but not past the end.
-async fn pause(time: Duration, token: &CancellationToken) {
+pub(crate) async fn pause(time: Duration, token: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(time) => {}
         () = token.cancelled() => {}

@@ -107,16 +107,20 @@ pub(crate) async fn tie_query(
     embedder: Arc<FastEmbedder>,
     log: &Log,
     ledger: &Arc<Ledger>,
+    blobs: &Arc<S3Blobs>,
     listener: TcpListener,
     tasks: &mut Tasks,
 ) -> Result<Health> {
     let kafka = log.config.clone();
-    let observer = format!("{}-{}", ragstream_query::CONSUMER, node_name(&config)?);
+    let node = node_name(&config)?;
+    let observer = format!("{}-{node}", ragstream_query::CONSUMER);
     let ports = ragstream_query::Ports {
         open_log: Box::new(move |start| view_source(&kafka, topics::EMBEDDINGS, start, observer)),
         ends: log.publisher.clone(),
         dead_letters: log.dead_letters.clone(),
         ledger: ledger.clone(),
+        blobs: blobs.clone(),
+        node,
         embedder,
         health: Health::default(),
     };
