@@ -4,6 +4,7 @@
 //! Errors are [`problem::Problem`]s (RFC 9457); which fault is which status is
 //! decided in one function there.
 
+pub mod admin;
 pub mod documents;
 pub mod problem;
 pub mod search;

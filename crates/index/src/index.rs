@@ -135,11 +135,33 @@ impl Index {
         }
     }
 
-    /// All visible chunk ids of the documents that exist, to compare with the log and the database.
-    pub fn visible_chunks(&self) -> Vec<(DocumentId, ChunkId)> {
+    /// What searches see, summed up: to compare with the log, the database and other nodes.
+    pub fn contents(&self) -> Contents {
+        let view = self.shared.view();
+        Contents { positions: view.positions.clone(), chunks: view.visible.len(), checksum: view.checksum }
+    }
+
+    /// What searches see, one by one.
+    pub fn visible_chunks(&self) -> Vec<(DocumentId, Version, ChunkId)> {
         let view = self.shared.view();
         let records = view.visible.iter().filter_map(|row| view.record(row));
-        records.map(|record| (record.document.document_id, record.chunk.id)).collect()
+        records
+            .map(|record| (record.document.document_id, record.document.version, record.chunk.id))
+            .collect()
+    }
+
+    /// How each of these chunks is held. Waits for an `apply` that is under way.
+    pub fn presence(&self, chunks: &[ChunkId]) -> Vec<Presence> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.shared.view();
+        chunks
+            .iter()
+            .map(|id| match writer.chunks.get(id) {
+                Some(row) if view.visible.contains(*row) => Presence::Visible,
+                Some(_) => Presence::Staged,
+                None => Presence::Absent,
+            })
+            .collect()
     }
 
     /// Finds chunks. `Err` of [`IndexError::Request`]: the vector can't be

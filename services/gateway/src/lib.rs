@@ -5,21 +5,25 @@
 //! hashed as it goes; then document, job and outbox record are written in one
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
-//! node by [`routes::ask`].
+//! node by [`query_nodes`], and [`verify`] compares what all sides hold.
 
 mod config;
 mod metrics;
+mod query_nodes;
 mod relay;
 mod routes;
 mod upload;
+mod verify;
 
 pub use config::GatewayConfig;
 
 use axum::Router;
-use ragstream_core::ports::{BlobStore, Intake, Outbox, Publisher};
+use query_nodes::QueryNodes;
+use ragstream_core::ports::{BlobStore, Census, Intake, LogScan, Outbox, Publisher};
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
 use std::sync::Arc;
 use tokio::{net::TcpListener, sync::Notify};
+use verify::Verifier;
 
 /// What the gateway is tied to.
 pub struct Ports {
@@ -31,6 +35,10 @@ pub struct Ports {
     pub blobs: Arc<dyn BlobStore>,
     /// The log.
     pub publisher: Arc<dyn Publisher>,
+    /// What the log comes to.
+    pub log_scan: Arc<dyn LogScan>,
+    /// What the rows say of chunks.
+    pub census: Arc<dyn Census>,
     /// What `/readyz` and `/health` ask.
     pub health: Health,
 }
@@ -41,17 +49,19 @@ pub(crate) struct Gateway {
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) uploads: upload::Uploads,
-    pub(crate) query: routes::ask::QueryNodes,
+    pub(crate) query: QueryNodes,
+    pub(crate) verifier: Arc<Verifier>,
 }
 
 /// Serves on `listener` and relays the outbox, as tasks of `tasks`.
 pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
     let accepted = Arc::new(Notify::new());
-    let query = routes::ask::QueryNodes::new(&config.query_urls);
+    let query = QueryNodes::new(&config.query_urls);
     // Uploads go on without a query node.
     let health = ports.health.with_optional(Arc::new(query.clone()));
     let gateway = Gateway {
         uploads: upload::Uploads::new(&config, ports.intake.clone(), ports.blobs.clone(), accepted.clone()),
+        verifier: Arc::new(Verifier::new(ports.log_scan, ports.census, query.clone())),
         query,
         intake: ports.intake,
         blobs: ports.blobs,

@@ -2,8 +2,10 @@
 //!
 //! [`view`] keeps the index: replayed from the log, applied as records come;
 //! [`snapshots`] make a start a short one. [`ask`] retrieves, [`answer`] quotes.
-//! Neither Postgres nor blob storage is on the way of a question.
+//! Neither Postgres nor blob storage is on the way of a question. [`admin`] tells the
+//! gateway what the index holds.
 
+mod admin;
 mod answer;
 mod ask;
 mod config;
@@ -20,7 +22,7 @@ use ragstream_core::{
     ports::{BlobStore, Embedder, IndexLedger, LogEnds},
 };
 use ragstream_index::IndexConfig;
-use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
+use ragstream_runtime::{health::Health, http, tasks::Tasks};
 use ragstream_worker::{Config, DeadLetters, HealthHandle, Source, Worker};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
@@ -85,7 +87,9 @@ pub async fn run(
         .with(consumer.as_probe("index_consumer"))
         .with(Arc::new(view::CaughtUp::new(view.clone())));
     let asker = Arc::new(ask::Asker::new(view.clone(), ports.embedder));
-    let router = routes::router(asker).merge(admin::routes(health.clone()));
+    let router = routes::router(asker)
+        .merge(admin::router(view.clone()))
+        .merge(ragstream_runtime::admin::routes(health.clone()));
     tasks.spawn("query http", http::serve(listener, router, tasks.token()));
     tasks.spawn("index consumer", worker.run(tasks.token()));
     let watched = view.clone();

@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Ask(client::ask::AskArgs),
     /// Show how far a job is.
     Status(client::status::StatusArgs),
+    /// Do the log, PostgreSQL and every index hold the same chunks?
+    Verify(client::verify::VerifyArgs),
     /// Measure a node: throughput, latency, freshness.
     Bench(bench::BenchArgs),
     /// Extract one file: what ingestion runs for each document.

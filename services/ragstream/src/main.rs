@@ -50,6 +50,7 @@ fn main() -> ExitCode {
             Command::Upload(args) => client::upload::run(args).await,
             Command::Ask(args) => client::ask::run(args).await,
             Command::Status(args) => client::status::run(args).await,
+            Command::Verify(args) => client::verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::ExtractChild { .. } => Ok(()),
         }

@@ -43,9 +43,18 @@ fn help_names_every_role_and_client() {
     let output = ragstream(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for command in
-        ["standalone", "gateway", "ingestion", "embedding", "query", "upload", "ask", "status", "bench"]
-    {
+    for command in [
+        "standalone",
+        "gateway",
+        "ingestion",
+        "embedding",
+        "query",
+        "upload",
+        "ask",
+        "status",
+        "verify",
+        "bench",
+    ] {
         assert!(help.contains(command), "{command} is not in the help");
     }
     assert!(!help.contains("extract-child"));

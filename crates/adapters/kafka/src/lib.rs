@@ -7,6 +7,7 @@
 //!   [`Worker`](ragstream_worker::Worker): cooperative-sticky, nothing committed
 //!   but what the worker says. [`view_source`] reads a whole topic from given
 //!   offsets, outside any group, for those who keep a view of it.
+//! - [`KafkaLogScan`] reads what `chunk-embeddings` comes to, by ids alone.
 //! - [`KafkaDeadLetters`] keeps what was given up in `<topic>.dlq`, byte for byte.
 //! - [`ensure_topics`] makes the topics where they are missing.
 //!
@@ -22,6 +23,7 @@ mod fault;
 mod partitioner;
 mod producer;
 mod publisher;
+mod scan;
 mod source;
 mod topics;
 
@@ -29,5 +31,6 @@ pub use config::{KafkaConfig, MAX_RECORD_BYTES};
 pub use dead_letters::KafkaDeadLetters;
 pub use partitioner::partition_of;
 pub use publisher::KafkaPublisher;
+pub use scan::KafkaLogScan;
 pub use source::{group_source, view_source};
 pub use topics::{TopicSettings, ensure_topics};

@@ -15,5 +15,6 @@ mod outbox;
 mod pool;
 mod status;
 mod trash;
+mod verify;
 
 pub use pool::{Ledger, LedgerConfig};

@@ -8,6 +8,7 @@ mod control;
 mod embedder;
 mod ledger;
 mod publisher;
+mod verify;
 
 pub use blobs::{BlobInfo, BlobStore, ByteStream};
 pub use control::{ControlRecords, Controlled, JobCommand, JobControl, JobFilter, Removed, Trash};
@@ -17,6 +18,7 @@ pub use ledger::{
     IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf, Wanted,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
+pub use verify::{Census, CensusRow, LogScan, RowState, Suspect};
 
 use crate::fault::Result;
 use async_trait::async_trait;

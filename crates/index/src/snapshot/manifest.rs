@@ -44,7 +44,7 @@ pub(super) struct Manifest {
     pub(super) documents: usize,
     pub(super) chunks: usize,
     pub(super) visible: usize,
-    /// [`checksum`](crate::checksum()) of the visible chunk ids.
+    /// [`checksum`](ragstream_core::checksum::checksum) of the visible chunk ids.
     pub(super) checksum: u64,
     pub(super) files: BTreeMap<String, FileSum>,
     /// CRC-32 of this manifest, written with a zero here.

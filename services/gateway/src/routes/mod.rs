@@ -1,6 +1,7 @@
 //! The routes of the API, and its specification.
 
-pub(crate) mod ask;
+mod admin;
+mod ask;
 mod documents;
 mod extract;
 mod jobs;
@@ -24,7 +25,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
     ),
     tags(
         (name = "documents", description = "Upload documents and follow their processing"),
-        (name = "asking", description = "Search, and ask questions")
+        (name = "asking", description = "Search, and ask questions"),
+        (name = "operating", description = "Look after it")
     )
 )]
 struct Spec;
@@ -41,6 +43,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(documents::chunks))
         .routes(routes!(ask::search))
         .routes(routes!(ask::query))
+        .routes(routes!(admin::verify))
         .with_state(gateway)
         .split_for_parts();
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));

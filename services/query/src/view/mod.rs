@@ -11,11 +11,12 @@ use ragstream_core::{
     id::{ChunkId, DocumentId, Version},
     ports::IndexLedger,
 };
-use ragstream_index::{Applied, Index, IndexError, Positioned, SnapshotInfo};
+use ragstream_index::{Applied, Contents, Index, IndexError, Positioned, SnapshotInfo};
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -27,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct View {
     index: Arc<Index>,
     applied: watch::Sender<u64>,
+    /// Behind the last record of each partition that can't be decoded.
+    skipped: std::sync::Mutex<BTreeMap<i32, i64>>,
     /// Why the index can't go on.
     broken: watch::Sender<Option<Fault>>,
     lag: AtomicI64,
@@ -49,6 +52,7 @@ impl View {
         Self {
             index: Arc::new(index),
             applied: watch::Sender::new(0),
+            skipped: Default::default(),
             broken: watch::Sender::new(None),
             lag: AtomicI64::new(0),
             caught_up: AtomicBool::new(false),
@@ -63,6 +67,35 @@ impl View {
     /// Records in the log that were not applied when last looked.
     pub(crate) fn lag(&self) -> i64 {
         self.lag.load(Ordering::Relaxed)
+    }
+
+    /// What searches see, and how much of the log was read for it.
+    pub(crate) fn contents(&self) -> Contents {
+        let mut contents = self.index.contents();
+        for (partition, next) in self.skipped.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let position = contents.positions.entry(*partition).or_insert(*next);
+            *position = (*next).max(*position);
+        }
+        contents
+    }
+
+    /// Records that can't be decoded were read: there is nothing to apply.
+    fn skip(&self, records: impl Iterator<Item = (i32, i64)>) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        for (partition, offset) in records {
+            skipped.insert(partition, offset.saturating_add(1));
+        }
+    }
+
+    /// `Err`: the node has yet to read what was in the log when it started.
+    pub(crate) fn require_caught_up(&self) -> Result<()> {
+        if self.caught_up.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Fault::unavailable(
+            "index_catching_up",
+            format!("the index replays the log: {} records to go", self.lag()),
+        ))
     }
 
     /// Waits until searches see `version` of a document or a later one, at most

@@ -10,7 +10,7 @@ use ragstream_embedding::EmbeddingConfig;
 use ragstream_extract::{ChildExtractor, Limits};
 use ragstream_gateway::GatewayConfig;
 use ragstream_ingestion::IngestionConfig;
-use ragstream_kafka::{group_source, view_source};
+use ragstream_kafka::{KafkaLogScan, group_source, view_source};
 use ragstream_postgres::Ledger;
 use ragstream_query::QueryConfig;
 use ragstream_runtime::{config::ConfigError, health::Health, tasks::Tasks};
@@ -35,6 +35,8 @@ pub(crate) fn tie_gateway(
         outbox: ledger.clone(),
         blobs: blobs.clone(),
         publisher: log.publisher.clone(),
+        log_scan: Arc::new(KafkaLogScan::new(&log.config)),
+        census: ledger.clone(),
         // Uploads are accepted without Kafka: the outbox keeps them.
         health: health.with(ledger.clone()).with(blobs.clone()).with_optional(log.publisher.clone()),
     };
