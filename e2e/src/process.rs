@@ -1,6 +1,7 @@
 //! The binary under test, as processes.
 
 use crate::{api::Api, eventually};
+use serde_json::Value;
 use std::{
     fs::File,
     net::TcpListener,
@@ -120,6 +121,7 @@ pub struct Standalone {
     pub process: Process,
     /// Its API.
     pub api: Api,
+    data: PathBuf,
 }
 
 impl Standalone {
@@ -143,13 +145,13 @@ impl Standalone {
         let mut env = env.to_vec();
         env.extend(blob_store_of(dir).map(|url| ("RAGSTREAM_S3", url)));
         let process = Process::start(&args, &env, &dir.join("ragstream.log"));
-        let mut this = Self { process, api: Api::new(format!("http://{listen}")) };
+        let mut this = Self { process, api: Api::new(format!("http://{listen}")), data };
         this.ready().await;
         this
     }
 
     async fn ready(&mut self) {
-        let Self { process, api } = self;
+        let Self { process, api, .. } = self;
         eventually("readiness", || {
             let ended = process.child.try_wait().expect("a child can be waited for");
             assert!(ended.is_none(), "ended with {ended:?}; its log:\n{}", process.log());
@@ -157,6 +159,19 @@ impl Standalone {
             async move { api.is_ready().await.then_some(()) }
         })
         .await;
+    }
+
+    /// Where its PostgreSQL is, by the file that the embedded server keeps its port and
+    /// password in.
+    ///
+    /// # Panics
+    /// Where there is no such file.
+    pub fn postgres(&self) -> String {
+        let file = self.data.join("postgres/access.json");
+        let access = std::fs::read(&file).expect("the embedded PostgreSQL has a folder");
+        let access: Value = serde_json::from_slice(&access).expect("it is JSON");
+        let password = access["password"].as_str().expect("it has a password");
+        format!("postgres://ragstream:{password}@127.0.0.1:{}/ragstream", access["port"])
     }
 
     /// Where its Kafka is, by its own log.

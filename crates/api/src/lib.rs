@@ -5,6 +5,7 @@
 //! decided in one function there.
 
 pub mod dead_letters;
+pub mod admin;
 pub mod documents;
 pub mod problem;
 pub mod search;

@@ -4,7 +4,9 @@
 //! No IO and no runtime here. Everything that touches a broker, a database, a
 //! blob store or a model implements a trait of [`ports`] in its own crate.
 
+pub mod checksum;
 pub mod chunk;
+pub mod contents;
 pub mod document;
 pub mod event;
 pub mod fault;

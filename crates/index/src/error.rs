@@ -34,8 +34,8 @@ pub enum IndexError {
         /// Why.
         source: std::io::Error,
     },
-    /// The newest snapshot is not what was written: replay from the log, or
-    /// remove its folder and restore the one before.
+    /// The snapshot is not what was written: put it aside and open the one before,
+    /// or replay the log.
     #[error("snapshot is damaged: {}: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -43,8 +43,8 @@ pub enum IndexError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The newest snapshot was made with other settings (format, dimension,
-    /// model): replay from the log.
+    /// The snapshot was made with other settings (format, dimension, model), is too
+    /// old, or is of another log: open the one before, or replay the log.
     #[error("snapshot does not fit: {}: {reason}", path.display())]
     Unfit {
         /// The file.

@@ -9,7 +9,7 @@ use crate::{
     metrics::METRICS,
     request::*,
     shared::Shared,
-    snapshot,
+    snapshot::{self, Fit},
     vector::{self, dot::Dot, search::Walk, unit::unit},
     view::View,
     writer::Writer,
@@ -22,7 +22,7 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tracing::{info, warn};
+use tracing::warn;
 
 /// Candidates that each leg gives to the fusion, at least: beyond about so
 /// many ranks, a share of `1 / (60 + rank)` no longer moves a hit into a top ten.
@@ -54,16 +54,19 @@ impl Index {
 
     /// The newest snapshot of `dir`; go on with the log at [`positions`](Self::positions).
     ///
-    /// `None`: there is no snapshot. [`IndexError::Damaged`] and
-    /// [`IndexError::Unfit`]: replay the log from its beginning instead, or
-    /// remove the folder that the error names and call again for the snapshot before.
+    /// `None`: there is no snapshot. Errors as in [`open`](Self::open).
     pub fn restore(config: IndexConfig, dir: &Path) -> Result<Option<Self>, IndexError> {
-        let Some(newest) = snapshot::newest(dir)? else { return Ok(None) };
-        let began = Instant::now();
-        let index = Self::from_view(config.clone(), |view| snapshot::read(&newest, &config, view))?;
-        let chunks = index.shared.view().live.len();
-        info!(chunks, seconds = began.elapsed().as_secs_f64(), "index restored from its snapshot");
-        Ok(Some(index))
+        let newest = snapshot::snapshots(dir)?.into_iter().next();
+        newest.map(|newest| Self::open(config, &newest, &Fit::now())).transpose()
+    }
+
+    /// One of the [`snapshots`](crate::snapshots()); go on with the log at [`positions`](Self::positions).
+    ///
+    /// [`IndexError::Damaged`], [`IndexError::Io`]: it is not, or no longer, what was
+    /// written: [put it aside](crate::put_aside). [`IndexError::Unfit`]: it is whole,
+    /// but not for this index. In all these cases open the one before, or replay the log.
+    pub fn open(config: IndexConfig, snapshot: &Path, fit: &Fit<'_>) -> Result<Self, IndexError> {
+        Self::from_view(config.clone(), |view| snapshot::read(snapshot, &config, fit, view))
     }
 
     fn from_view(
@@ -137,11 +140,33 @@ impl Index {
         }
     }
 
-    /// All visible chunk ids of the documents that exist, to compare with the log and the database.
-    pub fn visible_chunks(&self) -> Vec<(DocumentId, ChunkId)> {
+    /// What searches see, summed up: to compare with the log, the database and other nodes.
+    pub fn contents(&self) -> Contents {
+        let view = self.shared.view();
+        Contents { positions: view.positions.clone(), chunks: view.visible.len(), checksum: view.checksum }
+    }
+
+    /// What searches see, one by one.
+    pub fn visible_chunks(&self) -> Vec<(DocumentId, Version, ChunkId)> {
         let view = self.shared.view();
         let records = view.visible.iter().filter_map(|row| view.record(row));
-        records.map(|record| (record.document.document_id, record.chunk.id)).collect()
+        records
+            .map(|record| (record.document.document_id, record.document.version, record.chunk.id))
+            .collect()
+    }
+
+    /// How each of these chunks is held. Waits for an `apply` that is under way.
+    pub fn presence(&self, chunks: &[ChunkId]) -> Vec<Presence> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.shared.view();
+        chunks
+            .iter()
+            .map(|id| match writer.chunks.get(id) {
+                Some(row) if view.visible.contains(*row) => Presence::Visible,
+                Some(_) => Presence::Staged,
+                None => Presence::Absent,
+            })
+            .collect()
     }
 
     /// Finds chunks. `Err` of [`IndexError::Request`]: the vector can't be

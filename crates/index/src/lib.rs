@@ -18,7 +18,6 @@
 
 mod block;
 mod builder;
-mod checksum;
 mod config;
 mod documents;
 mod error;
@@ -38,13 +37,13 @@ mod vector;
 mod view;
 mod writer;
 
-pub use checksum::checksum;
 pub use config::{DEFAULT_EXACT_BELOW, HnswParams, IndexConfig};
 pub use error::IndexError;
 pub use filter::Filter;
 pub use index::Index;
 pub use record::ChunkRecord;
 pub use request::{
-    Applied, DocumentState, GraphStats, Hit, Incomplete, IndexStats, LegScore, Legs, MAX_TOP_K, Positioned,
-    Rejected, SearchHits, SearchRequest, SnapshotInfo, Timings, VectorPath,
+    Applied, Contents, DocumentState, GraphStats, Hit, Incomplete, IndexStats, LegScore, Legs, MAX_TOP_K,
+    Positioned, Presence, Rejected, SearchHits, SearchRequest, SnapshotInfo, Timings, VectorPath,
 };
+pub use snapshot::{Fit, Incoming, MAX_SNAPSHOT_AGE, SNAPSHOT_FILES, put_aside, snapshots};

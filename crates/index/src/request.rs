@@ -1,6 +1,7 @@
 //! What is asked of the index and what it answers.
 
 use crate::{filter::Filter, record::ChunkRecord};
+use chrono::{DateTime, Utc};
 use ragstream_core::{
     event::IndexEvent,
     id::{ChunkId, DocumentId, Version},
@@ -171,6 +172,29 @@ pub struct DocumentState {
     pub markers: BTreeMap<Version, u32>,
 }
 
+/// What searches see, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Next offset to read for each partition.
+    pub positions: BTreeMap<i32, i64>,
+    /// Chunks that searches see.
+    pub chunks: usize,
+    /// [`checksum`](ragstream_core::checksum::checksum) of their ids.
+    pub checksum: u64,
+}
+
+/// How an index has a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Searches see it.
+    Visible,
+    /// It waits for its version to be whole.
+    Staged,
+    /// It is not held.
+    Absent,
+}
+
 /// Sizes of the index.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IndexStats {
@@ -190,7 +214,7 @@ pub struct IndexStats {
     pub keyword_documents: u64,
     /// Segments of the keyword index.
     pub keyword_segments: usize,
-    /// [`checksum`](crate::checksum()) of the visible chunk ids.
+    /// [`checksum`](ragstream_core::checksum::checksum) of the visible chunk ids.
     pub checksum: u64,
 }
 
@@ -214,6 +238,8 @@ pub struct SnapshotInfo {
     pub path: PathBuf,
     /// Its number, one more than the one before.
     pub number: u64,
+    /// When: what it holds is at least as new.
+    pub taken_at: DateTime<Utc>,
     /// Next offset to read for each partition after restoring it.
     pub positions: BTreeMap<i32, i64>,
     /// Chunks in it, staged ones too.

@@ -7,13 +7,12 @@
 
 use crate::{
     block::Block,
-    checksum,
     documents::Documents,
     filter::Filter,
     record::ChunkRecord,
     rows::{BLOCK_ROWS, RowSet, count},
 };
-use ragstream_core::id::DocumentId;
+use ragstream_core::{checksum, id::DocumentId};
 use roaring::RoaringBitmap;
 use std::{
     borrow::Cow,

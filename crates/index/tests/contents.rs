@@ -6,15 +6,17 @@ mod common;
 
 use common::*;
 use ragstream_core::{
+    checksum::checksum,
+    contents::{LogContents, Standing},
     event::{IndexEvent, IndexKey},
     id::{ChunkId, DocumentId, Version},
 };
-use ragstream_index::{Applied, Filter, Incomplete, Index, IndexConfig, Legs, Positioned, checksum};
+use ragstream_index::{Applied, Filter, Incomplete, Index, IndexConfig, Legs, Positioned, Presence};
 use rand::{RngExt, rngs::StdRng};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 fn visible(index: &Index) -> BTreeSet<ChunkId> {
-    index.visible_chunks().into_iter().map(|(_, id)| id).collect()
+    index.visible_chunks().into_iter().map(|(.., id)| id).collect()
 }
 
 fn index() -> Index {
@@ -282,6 +284,21 @@ impl Model {
         held - self.visible().len()
     }
 
+    /// As many of each standing, and the same chunks visible, as by ids alone.
+    fn check_log(&self, log: &LogContents) {
+        let visible: BTreeSet<ChunkId> = log.visible().map(|(id, _)| id).collect();
+        assert_eq!(visible, self.visible());
+        assert_eq!(log.summary(), (visible.len() as u64, checksum(visible)));
+        let waiting = log.chunks().filter(|(_, record)| record.standing == Standing::Waiting).count();
+        assert_eq!(waiting, self.staged());
+        for marker in log.live_markers() {
+            let document = self.documents.get(&marker.document_id);
+            let shown = document.and_then(|document| document.shown.as_ref()).map(|(version, _)| *version);
+            let is_shown = shown == Some(marker.version.0);
+            assert_eq!(marker.standing == Standing::Visible, is_shown, "{marker:?}");
+        }
+    }
+
     fn check(&self, index: &Index) {
         let expected = self.visible();
         assert_eq!(visible(index), expected);
@@ -291,6 +308,16 @@ impl Model {
         assert_eq!(stats.checksum, checksum(expected.iter().copied()));
         assert_eq!((stats.visible, stats.staged), (expected.len(), self.staged()));
         assert_eq!(index.positions(), self.next);
+        let contents = index.contents();
+        assert_eq!((contents.chunks, contents.checksum), (stats.visible, stats.checksum));
+        assert_eq!(contents.positions, self.next);
+        let held: Vec<ChunkId> =
+            self.documents.values().flat_map(|d| d.held.values().flatten().copied()).collect();
+        for (id, presence) in held.iter().zip(index.presence(&held)) {
+            let visible = if expected.contains(id) { Presence::Visible } else { Presence::Staged };
+            assert_eq!(presence, visible);
+        }
+        assert_eq!(index.presence(&[chunk_id(999, 1, 0)]), [Presence::Absent]);
         let shown: Vec<_> =
             self.documents.iter().filter_map(|(id, d)| Some((*id, d.shown.as_ref()?.0))).collect();
         assert_eq!(stats.documents, shown.len());
@@ -360,11 +387,23 @@ fn random_logs_replays_and_restarts_agree_with_the_model() {
         let folder = tempfile::tempdir().unwrap();
         let snapshot_at = rng.random_range(0..log.len());
         let mut model = Model::default();
+        let mut ids = LogContents::default();
         let mut applied = 0;
         let mut snapshot = None;
         apply_in_batches(&mut rng, &index, &log, |batch| {
-            batch.iter().for_each(|event| model.apply(event));
+            for positioned in batch {
+                model.apply(positioned);
+                match &positioned.event {
+                    // Indexes refuse it, and whoever reads ids alone can't know.
+                    IndexEvent::Chunk(c) if c.vector.len() != DIMENSION => {
+                        ids.reached(positioned.partition, positioned.offset + 1);
+                    }
+                    event => ids.apply(positioned.partition, positioned.offset, event),
+                }
+            }
             model.check(&index);
+            model.check_log(&ids);
+            assert_eq!(ids.positions(), &index.positions());
             applied += batch.len();
             if snapshot.is_none() && applied > snapshot_at {
                 index.snapshot(folder.path()).unwrap();

@@ -1,11 +1,15 @@
-//! Snapshots: whole or refused, two of them, beside everything else.
+//! Snapshots: whole and fitting or refused, two of them, beside everything else.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
+use chrono::{TimeDelta, Utc};
 use common::*;
-use ragstream_index::{Filter, Index, IndexConfig, IndexError, Legs};
-use std::{fs, path::Path};
+use ragstream_index::{
+    Filter, Fit, Incoming, Index, IndexConfig, IndexError, Legs, MAX_SNAPSHOT_AGE, SNAPSHOT_FILES, put_aside,
+    snapshots,
+};
+use std::{collections::BTreeMap, fs, ops::Range, path::Path};
 
 fn filled() -> Index {
     let index = Index::new(config()).unwrap();
@@ -127,9 +131,101 @@ fn the_last_two_are_kept_and_a_damaged_one_can_be_put_aside() {
     let newest = dir.path().join("snapshot-0000000004");
     fs::write(newest.join("chunks.jsonl"), "").unwrap();
     assert_eq!(damaged_file(dir.path()), "chunks.jsonl");
-    fs::remove_dir_all(newest).unwrap();
+    let older = dir.path().join("snapshot-0000000003");
+    let aside = put_aside(&newest).unwrap();
+    assert!(aside.ends_with("damaged-0000000004"));
+    assert_eq!(snapshots(dir.path()).unwrap(), [older.clone()]);
     let before = Index::restore(config(), dir.path()).unwrap().unwrap();
     assert_eq!(before.positions()[&0], 3_002);
+    // One is kept to look at.
+    let again = put_aside(&older).unwrap();
+    assert!(!aside.exists() && again.ends_with("damaged-0000000003"));
+    assert_eq!(fs::read_dir(again).unwrap().count(), 4);
+}
+
+fn unfit(opened: Result<Index, IndexError>) -> String {
+    match opened {
+        Err(IndexError::Unfit { path, reason }) => {
+            assert!(path.ends_with("manifest.json"));
+            reason
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_snapshot_that_may_lack_deletions_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = filled().snapshot(dir.path()).unwrap();
+    let at = |now| Index::open(config(), &taken.path, &Fit { now, log: None });
+    let last = taken.taken_at + MAX_SNAPSHOT_AGE;
+    assert!(at(last).is_ok() && at(taken.taken_at - TimeDelta::days(1)).is_ok());
+    assert!(unfit(at(last + TimeDelta::seconds(1))).contains("25 days old"));
+}
+
+#[test]
+fn a_snapshot_of_another_log_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = filled().snapshot(dir.path()).unwrap();
+    let position = taken.positions[&0];
+    let open = |log: &[(i32, Range<i64>)]| {
+        let log = BTreeMap::from_iter(log.iter().cloned());
+        Index::open(config(), &taken.path, &Fit { now: Utc::now(), log: Some(&log) })
+    };
+    // Compaction took what lay before, or the partition is not in the log.
+    for good in [&[(0, 0..position)][..], &[(0, position + 5..position + 9), (1, 0..3)], &[(7, 0..1)]] {
+        assert!(open(good).is_ok(), "{good:?}");
+    }
+    let reason = unfit(open(&[(0, 0..position - 1)]));
+    assert!(reason.contains("another log"), "{reason}");
+}
+
+#[test]
+fn a_snapshot_of_another_format_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled().snapshot(dir.path()).unwrap().path.join("manifest.json");
+    let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut before = good.clone();
+    before["format"] = 1.into();
+    before.as_object_mut().unwrap().remove("taken_at");
+    let mut later = good;
+    later["format"] = 3.into();
+    later["graph"] = "here".into();
+    for other in [before, later] {
+        fs::write(&path, other.to_string()).unwrap();
+        let reason = unfit(Index::restore(config(), dir.path()).map(Option::unwrap));
+        assert!(reason.contains(&format!("format {}", other["format"])), "{reason}");
+    }
+}
+
+#[test]
+fn a_copy_from_elsewhere_is_a_snapshot_once_it_is_whole() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let index = filled();
+    let taken = index.snapshot(there.path()).unwrap();
+    let manifest = fs::read(taken.path.join("manifest.json")).unwrap();
+    let begin = |manifest: &[u8]| Incoming::begin(here.path(), manifest.to_vec(), &config(), &Fit::now());
+    assert!(matches!(begin(&manifest[1..]), Err(IndexError::Damaged { .. })));
+    let old = Fit { now: taken.taken_at + TimeDelta::days(26), log: None };
+    let refused = Incoming::begin(here.path(), manifest.clone(), &config(), &old);
+    assert!(matches!(refused, Err(IndexError::Unfit { .. })));
+
+    for whole in [false, true] {
+        let incoming = begin(&manifest).unwrap();
+        assert_eq!(incoming.files().len() + 1, SNAPSHOT_FILES.len());
+        for (name, bytes) in incoming.files() {
+            assert_eq!(fs::copy(taken.path.join(name), incoming.folder().join(name)).unwrap(), *bytes);
+        }
+        if !whole {
+            drop(incoming);
+            assert_eq!(fs::read_dir(here.path()).unwrap().count(), 0, "nothing is left of it");
+            continue;
+        }
+        let folder = incoming.finish().unwrap();
+        assert_eq!(snapshots(here.path()).unwrap(), [folder.clone()]);
+        let opened = Index::open(config(), &folder, &Fit::now()).unwrap();
+        assert_eq!(opened.stats().checksum, index.stats().checksum);
+    }
 }
 
 #[test]

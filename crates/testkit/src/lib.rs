@@ -16,7 +16,7 @@ pub use contract::blob_store_contract;
 pub use faulty::FaultyBlobs;
 pub use memory_blobs::MemoryBlobs;
 pub use memory_publisher::MemoryPublisher;
-pub use parts::{fresh_database, kafka, parts_dir, postgres, s3};
+pub use parts::{execute, fresh_database, kafka, parts_dir, postgres, s3};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};

@@ -55,7 +55,11 @@ pub async fn fresh_database(statements: &str) -> String {
     url
 }
 
-async fn execute(url: &str, statements: &str) {
+/// Runs statements in a database.
+///
+/// # Panics
+/// Where they fail.
+pub async fn execute(url: &str, statements: &str) {
     let (client, connection) =
         tokio_postgres::connect(url, NoTls).await.expect("the server takes connections");
     let connection = tokio::spawn(connection);

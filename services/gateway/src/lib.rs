@@ -5,7 +5,7 @@
 //! hashed as it goes; then document, job and outbox record are written in one
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
-//! node by [`routes::ask`].
+//! node by [`query_nodes`], and [`verify`] compares what all sides hold.
 //!
 //! What happens to documents is written by the rows' own triggers; the relay appends it
 //! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic.
@@ -16,10 +16,12 @@ mod dead_letters;
 mod lifecycle;
 mod metrics;
 mod outbound;
+mod query_nodes;
 mod relay;
 mod routes;
 mod trash;
 mod upload;
+mod verify;
 mod webhooks;
 
 pub use config::GatewayConfig;
@@ -27,14 +29,16 @@ pub use dead_letters::Ports as DeadLetterPorts;
 pub use webhooks::CONSUMER as WEBHOOKS_CONSUMER;
 
 use axum::Router;
+use query_nodes::QueryNodes;
 use ragstream_core::ports::{
-    BlobStore, Intake, JobControl, LifecycleLog, Outbox, Publisher, Trash, Webhooks,
+    BlobStore, Census, Intake, JobControl, LifecycleLog, LogScan, Outbox, Publisher, Trash, Webhooks,
 };
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
 use relay::Queue;
 use std::sync::Arc;
 use tokio::{net::TcpListener, sync::Notify};
+use verify::Verifier;
 
 /// What the gateway is tied to.
 pub struct Ports {
@@ -60,6 +64,10 @@ pub struct Ports {
     pub events: Box<dyn Source>,
     /// Where events go that a webhook did not take.
     pub undelivered: Arc<dyn DeadLetters>,
+    /// What the log comes to.
+    pub log_scan: Arc<dyn LogScan>,
+    /// What the rows say of chunks.
+    pub census: Arc<dyn Census>,
     /// What `/readyz` and `/health` ask.
     pub health: Health,
 }
@@ -75,9 +83,10 @@ pub(crate) struct Gateway {
     pub(crate) trash_filled: Arc<Notify>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) uploads: upload::Uploads,
-    pub(crate) query: routes::ask::QueryNodes,
     pub(crate) dead_letters: Arc<dead_letters::DeadLetters>,
     pub(crate) hooks: webhooks::Hooks,
+    pub(crate) query: QueryNodes,
+    pub(crate) verifier: Arc<Verifier>,
 }
 
 /// Serves on `listener`, relays what waits for its way to the log and tells webhooks, as
@@ -85,7 +94,7 @@ pub(crate) struct Gateway {
 pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
     let outbox_filled = Arc::new(Notify::new());
     let trash_filled = Arc::new(Notify::new());
-    let query = routes::ask::QueryNodes::new(&config.query_urls);
+    let query = QueryNodes::new(&config.query_urls);
     let hooks = webhooks::Hooks::new(ports.webhooks.clone(), config.allow_private_addresses);
     let teller = hooks.worker(&config, ports.events, ports.undelivered);
     // Uploads go on without a query node, and while webhooks wait for Kafka.
@@ -100,6 +109,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
             ports.blobs.clone(),
             outbox_filled.clone(),
         ),
+        verifier: Arc::new(Verifier::new(ports.log_scan, ports.census, query.clone())),
         query,
         dead_letters: Arc::new(dead_letters::DeadLetters::new(ports.dead_letters)),
         hooks,

@@ -1,27 +1,31 @@
 //! A query node: its own view of `chunk-embeddings`, and the answers from it.
 //!
-//! [`view`] keeps the index: restored from a snapshot, replayed from the log,
-//! applied as records come. [`ask`] retrieves, [`answer`] quotes. Neither
-//! Postgres nor blob storage is on the way of a question.
+//! [`view`] keeps the index: replayed from the log, applied as records come;
+//! [`snapshots`] make a start a short one. [`ask`] retrieves, [`answer`] quotes.
+//! Neither Postgres nor blob storage is on the way of a question. [`admin`] tells the
+//! gateway what the index holds.
 
+mod admin;
 mod answer;
 mod ask;
 mod config;
 mod metrics;
 mod routes;
 mod sentences;
+mod snapshots;
 mod view;
 
 pub use config::QueryConfig;
 
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{Embedder, IndexLedger, LogEnds},
+    ports::{BlobStore, Embedder, IndexLedger, LogEnds},
 };
-use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
+use ragstream_index::IndexConfig;
+use ragstream_runtime::{health::Health, http, tasks::Tasks};
 use ragstream_worker::{Config, DeadLetters, HealthHandle, Source, Worker};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use view::View;
 
 /// The name of the index consumer in metrics and dead letters.
@@ -46,6 +50,10 @@ pub struct Ports {
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Rows, to report what is searchable.
     pub ledger: Arc<dyn IndexLedger>,
+    /// Where copies of snapshots are kept. A node starts and serves without it.
+    pub blobs: Arc<dyn BlobStore>,
+    /// This node's name, which its snapshots there carry.
+    pub node: String,
     /// The model, for questions.
     pub embedder: Arc<dyn Embedder>,
     /// What else `/readyz` and `/health` ask.
@@ -60,12 +68,14 @@ pub async fn run(
     listener: TcpListener,
     tasks: &mut Tasks,
 ) -> Result<Health> {
-    let model = ports.embedder.model().clone();
-    let restore = config.clone();
-    let view = tokio::task::spawn_blocking(move || View::restore(&restore, &model))
-        .await
-        .map_err(|e| Fault::failed("restore_panicked", "restoring the index panicked").caused_by(e))??;
-    let view = Arc::new(view);
+    let settings = IndexConfig { dimension: ports.embedder.model().dimension, ..IndexConfig::default() };
+    let store = snapshots::Store::new(ports.blobs, &ports.node);
+    let token = tasks.token();
+    let index = tokio::select! {
+        index = snapshots::restore(&settings, &config.snapshot_dir, &*ports.ends, &store) => index?,
+        () = token.cancelled() => return Err(Fault::unavailable("stopping", "stopped while restoring the index")),
+    };
+    let view = Arc::new(View::new(index));
     let source = (ports.open_log)(view.index().positions())?;
     let settings =
         Config { batch_max: BATCH, batch_linger: LINGER, ordered: true, ..Config::named(CONSUMER) };
@@ -77,13 +87,20 @@ pub async fn run(
         .with(consumer.as_probe("index_consumer"))
         .with(Arc::new(view::CaughtUp::new(view.clone())));
     let asker = Arc::new(ask::Asker::new(view.clone(), ports.embedder));
-    let router = routes::router(asker).merge(admin::routes(health.clone()));
+    let router = routes::router(asker)
+        .merge(admin::router(view.clone()))
+        .merge(ragstream_runtime::admin::routes(health.clone()));
     tasks.spawn("query http", http::serve(listener, router, tasks.token()));
     tasks.spawn("index consumer", worker.run(tasks.token()));
     let watched = view.clone();
     let token = tasks.token();
     tasks.spawn("index", async move { watched.watch_over(token).await });
     tasks.spawn("index catch-up", view::watch_catch_up(view.clone(), ports.ends, tasks.token()));
-    tasks.spawn("index snapshots", view::snapshots(view, config, tasks.token()));
+    let (newest, written) = watch::channel(None);
+    if config.snapshot_upload_seconds > 0 {
+        let every = Duration::from_secs(config.snapshot_upload_seconds);
+        tasks.spawn("snapshot uploads", snapshots::uploading(store, written, every));
+    }
+    tasks.spawn("index snapshots", snapshots::writing(view, config, newest, tasks.token()));
     Ok(health)
 }

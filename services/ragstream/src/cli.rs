@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Status(client::status::StatusArgs),
     /// List, show and send back what was given up.
     Dlq(client::dlq::DlqArgs),
+    /// Do the log, PostgreSQL and every index hold the same chunks?
+    Verify(client::verify::VerifyArgs),
     /// Measure a node: throughput, latency, freshness.
     Bench(bench::BenchArgs),
     /// Extract one file: what ingestion runs for each document.

@@ -11,8 +11,11 @@ use ragstream_postgres::{Ledger, LedgerConfig};
 use ragstream_runtime::config::ConfigError;
 use ragstream_s3::{S3Blobs, S3Config};
 use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+/// How long a role waits for blob storage that it can do without.
+const BLOBS_PATIENCE: Duration = Duration::from_secs(3);
 /// Longest pause between tries while a part is not there yet.
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -43,11 +46,23 @@ pub(crate) async fn ledger(addresses: &Addresses, token: &CancellationToken) -> 
 
 /// Connects, and creates the bucket where it is missing.
 pub(crate) async fn blobs(addresses: &Addresses, token: &CancellationToken) -> Result<Arc<S3Blobs>> {
-    let url = Addresses::required(&addresses.s3, "s3")?;
-    let config: S3Config = url.parse().map_err(|e| ConfigError(format!("--s3: {e}")))?;
-    let blobs = S3Blobs::new(&config);
+    let blobs = S3Blobs::new(&s3_config(addresses)?);
     patiently("blob storage", token, || blobs.ensure_bucket()).await?;
     Ok(Arc::new(blobs))
+}
+
+/// The same for a role that can do without for as long as it takes: waits for a moment only.
+pub(crate) async fn blobs_for_snapshots(addresses: &Addresses) -> Result<Arc<S3Blobs>> {
+    let blobs = S3Blobs::new(&s3_config(addresses)?);
+    if !matches!(timeout(BLOBS_PATIENCE, blobs.ensure_bucket()).await, Ok(Ok(()))) {
+        tracing::warn!("blob storage is not there: snapshots are kept on this machine alone until it is");
+    }
+    Ok(Arc::new(blobs))
+}
+
+fn s3_config(addresses: &Addresses) -> Result<S3Config> {
+    let url = Addresses::required(&addresses.s3, "s3")?;
+    Ok(url.parse().map_err(|e| ConfigError(format!("--s3: {e}")))?)
 }
 
 /// Loads the model with so many sessions.

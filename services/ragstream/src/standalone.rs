@@ -189,7 +189,7 @@ async fn roles(
         query_urls: vec![format!("http://{}", query_listener.local_addr()?)],
         ..settings.gateway
     };
-    let health = tie_query(settings.query, questions, &log, &ledger, query_listener, &mut tasks)
+    let health = tie_query(settings.query, questions, &log, &ledger, &blobs, query_listener, &mut tasks)
         .await?
         .and(tie_ingestion(settings.ingestion, addresses, &log, &ledger, &blobs, &mut tasks)?)
         .and(tie_embedding(settings.embedding, pool, &log, &ledger, &mut tasks)?);

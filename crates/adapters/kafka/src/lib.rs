@@ -7,6 +7,7 @@
 //!   [`Worker`](ragstream_worker::Worker): cooperative-sticky, nothing committed
 //!   but what the worker says. [`view_source`] reads a whole topic from given
 //!   offsets, outside any group, for those who keep a view of it.
+//! - [`KafkaLogScan`] reads what `chunk-embeddings` comes to, by ids alone.
 //! - [`KafkaDeadLetters`] keeps what was given up in `<topic>.dlq`, byte for byte.
 //! - [`KafkaDeadLetterLog`] reads them, and [`KafkaPublisher`] appends records as they
 //!   are, for those that are sent back.
@@ -26,6 +27,7 @@ mod letters;
 mod partitioner;
 mod producer;
 mod publisher;
+mod scan;
 mod source;
 mod topics;
 
@@ -34,5 +36,6 @@ pub use dead_letters::KafkaDeadLetters;
 pub use letters::KafkaDeadLetterLog;
 pub use partitioner::partition_of;
 pub use publisher::KafkaPublisher;
+pub use scan::KafkaLogScan;
 pub use source::{group_source, view_source};
 pub use topics::{TopicSettings, ensure_topics};

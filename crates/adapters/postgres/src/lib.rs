@@ -18,5 +18,6 @@ mod pool;
 mod status;
 mod trash;
 mod webhooks;
+mod verify;
 
 pub use pool::{Ledger, LedgerConfig};

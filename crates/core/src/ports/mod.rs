@@ -10,6 +10,7 @@ mod embedder;
 mod ledger;
 mod lifecycle;
 mod publisher;
+mod verify;
 
 pub use blobs::{BlobInfo, BlobStore, ByteStream};
 pub use control::{ControlRecords, Controlled, JobCommand, JobControl, JobFilter, Removed, Trash};
@@ -27,6 +28,7 @@ pub use lifecycle::{
     Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
+pub use verify::{Census, CensusRow, LogScan, RowState, Suspect};
 
 use crate::fault::Result;
 use async_trait::async_trait;

@@ -11,6 +11,7 @@ use std::{
 
 const PREFIX: &str = "snapshot-";
 const UNFINISHED: &str = ".unfinished-";
+const DAMAGED: &str = "damaged-";
 
 /// The newest, and the one before for the case that a disk damages it.
 const KEPT: usize = 2;
@@ -32,9 +33,26 @@ fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, IndexError> {
     Ok(found)
 }
 
-/// The newest snapshot of `dir`.
-pub(crate) fn newest(dir: &Path) -> Result<Option<PathBuf>, IndexError> {
-    Ok(list(dir)?.pop().map(|(_, path)| path))
+/// The snapshots of `dir`, newest first; none where there is no such folder.
+pub fn snapshots(dir: &Path) -> Result<Vec<PathBuf>, IndexError> {
+    Ok(list(dir)?.into_iter().rev().map(|(_, path)| path).collect())
+}
+
+/// Takes a damaged snapshot out of the way, as `damaged-<number>`, for whoever wants to
+/// know what happened to it. The last one is kept: several would fill a disk that is failing.
+pub fn put_aside(snapshot: &Path) -> Result<PathBuf, IndexError> {
+    let dir = snapshot.parent().unwrap_or(Path::new("."));
+    let name = snapshot.file_name().unwrap_or_default().to_string_lossy();
+    for entry in fs::read_dir(dir).map_err(IndexError::io(dir))? {
+        let entry = entry.map_err(IndexError::io(dir))?;
+        if entry.file_name().to_string_lossy().starts_with(DAMAGED) {
+            fs::remove_dir_all(entry.path()).map_err(IndexError::io(&entry.path()))?;
+        }
+    }
+    let aside = dir.join(format!("{DAMAGED}{}", name.trim_start_matches(PREFIX)));
+    fs::rename(snapshot, &aside).map_err(IndexError::io(snapshot))?;
+    sync_dir(dir)?;
+    Ok(aside)
 }
 
 /// An empty folder to write the next snapshot in, and its number.

@@ -1,12 +1,15 @@
 //! What a snapshot says of itself.
 
-use crate::error::IndexError;
+use super::fit::Fit;
+use crate::{config::IndexConfig, error::IndexError};
+use chrono::{DateTime, Utc};
 use ragstream_core::id::{DocumentId, Version};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
 
 /// The layout of the files. Another number is another layout, which is not read.
-pub(super) const FORMAT: u32 = 1;
+/// 2: the manifest says when the snapshot was taken.
+pub(super) const FORMAT: u32 = 2;
 
 /// The file that is written last and names the others.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -16,6 +19,10 @@ pub(super) const DOCUMENTS: &str = "documents.jsonl";
 pub(super) const CHUNKS: &str = "chunks.jsonl";
 /// The vectors in the same order, little-endian 32-bit floats.
 pub(super) const VECTORS: &str = "vectors.f32";
+
+/// The files of a snapshot, in the order in which they are to be copied elsewhere: the
+/// one that names the others is the last, so that a copy that has it is whole.
+pub const SNAPSHOT_FILES: [&str; 4] = [DOCUMENTS, CHUNKS, VECTORS, MANIFEST];
 
 /// Length and CRC-32 of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +36,7 @@ pub(super) struct FileSum {
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
     pub(super) format: u32,
+    pub(super) taken_at: DateTime<Utc>,
     pub(super) dimension: usize,
     pub(super) model: Option<String>,
     /// Next offset to read for each partition.
@@ -36,7 +44,7 @@ pub(super) struct Manifest {
     pub(super) documents: usize,
     pub(super) chunks: usize,
     pub(super) visible: usize,
-    /// [`checksum`](crate::checksum()) of the visible chunk ids.
+    /// [`checksum`](ragstream_core::checksum::checksum) of the visible chunk ids.
     pub(super) checksum: u64,
     pub(super) files: BTreeMap<String, FileSum>,
     /// CRC-32 of this manifest, written with a zero here.
@@ -48,6 +56,28 @@ impl Manifest {
     pub(super) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         let bare = serde_json::to_vec(&Self { crc32: 0, ..self.clone() })?;
         serde_json::to_vec(&Self { crc32: crc32fast::hash(&bare), ..self.clone() })
+    }
+
+    /// Reads the file at `path`, and checks it and whether it fits.
+    pub(super) fn fitting(
+        bytes: &[u8],
+        path: &Path,
+        config: &IndexConfig,
+        fit: &Fit<'_>,
+    ) -> Result<Self, IndexError> {
+        let manifest = Self::from_bytes(bytes, path)?;
+        if manifest.dimension != config.dimension {
+            let reason =
+                format!("its vectors have {} dimensions, not {}", manifest.dimension, config.dimension);
+            return Err(IndexError::unfit(path, reason));
+        }
+        if manifest.model != config.model {
+            let reason = format!("it is of model {:?}, not {:?}", manifest.model, config.model);
+            return Err(IndexError::unfit(path, reason));
+        }
+        fit.check(manifest.taken_at, &manifest.positions)
+            .map_err(|reason| IndexError::unfit(path, reason))?;
+        Ok(manifest)
     }
 
     /// Reads and checks the file at `path`.

@@ -5,11 +5,17 @@
 //! scans serve until it is there.
 
 mod file;
+mod fit;
 mod folders;
+mod incoming;
 mod manifest;
 mod read;
 mod write;
 
-pub(crate) use folders::newest;
+pub use fit::{Fit, MAX_SNAPSHOT_AGE};
+pub use folders::{put_aside, snapshots};
+pub use incoming::Incoming;
+pub use manifest::SNAPSHOT_FILES;
+
 pub(crate) use read::read;
 pub(crate) use write::write;

@@ -2,6 +2,7 @@
 
 use super::{
     file::open_checked,
+    fit::Fit,
     manifest::{CHUNKS, ChunkLine, DOCUMENTS, DocumentLine, MANIFEST, Manifest, VECTORS},
 };
 use crate::{
@@ -21,6 +22,7 @@ use std::{
 pub(crate) fn read(
     folder: &Path,
     config: &IndexConfig,
+    fit: &Fit<'_>,
     view: &mut View,
 ) -> Result<HashMap<ChunkId, u32>, IndexError> {
     let path = folder.join(MANIFEST);
@@ -30,15 +32,7 @@ pub(crate) fn read(
         }
         bytes => bytes.map_err(IndexError::io(&path))?,
     };
-    let manifest = Manifest::from_bytes(&bytes, &path)?;
-    if manifest.dimension != config.dimension {
-        let reason = format!("its vectors have {} dimensions, not {}", manifest.dimension, config.dimension);
-        return Err(IndexError::unfit(&path, reason));
-    }
-    if manifest.model != config.model {
-        let reason = format!("it is of model {:?}, not {:?}", manifest.model, config.model);
-        return Err(IndexError::unfit(&path, reason));
-    }
+    let manifest = Manifest::fitting(&bytes, &path, config, fit)?;
     let open = |name: &str| match manifest.files.get(name) {
         Some(sum) => open_checked(&folder.join(name), *sum),
         None => Err(IndexError::damaged(&path, format!("it does not name {name}"))),

@@ -6,6 +6,7 @@ use super::{
     manifest::{CHUNKS, ChunkLine, DOCUMENTS, DocumentLine, FORMAT, MANIFEST, Manifest, VECTORS},
 };
 use crate::{config::IndexConfig, error::IndexError, request::SnapshotInfo, view::View};
+use chrono::Utc;
 use ragstream_core::id::{DocumentId, Version};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,7 +16,7 @@ use std::{
 
 /// Writes `view` into a new folder of `dir`.
 pub(crate) fn write(view: &View, config: &IndexConfig, dir: &Path) -> Result<SnapshotInfo, IndexError> {
-    let began = Instant::now();
+    let (began, taken_at) = (Instant::now(), Utc::now());
     let (number, folder) = folders::begin(dir)?;
 
     let mut documents = SumWriter::create(folder.join(DOCUMENTS))?;
@@ -54,6 +55,7 @@ pub(crate) fn write(view: &View, config: &IndexConfig, dir: &Path) -> Result<Sna
     ]);
     let manifest = Manifest {
         format: FORMAT,
+        taken_at,
         dimension: config.dimension,
         model: config.model.clone(),
         positions: view.positions.clone(),
@@ -73,6 +75,7 @@ pub(crate) fn write(view: &View, config: &IndexConfig, dir: &Path) -> Result<Sna
     Ok(SnapshotInfo {
         path,
         number,
+        taken_at,
         positions: manifest.positions,
         chunks: manifest.chunks,
         bytes: own.bytes + manifest.files.values().map(|sum| sum.bytes).sum::<u64>(),

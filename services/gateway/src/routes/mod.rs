@@ -1,6 +1,7 @@
 //! The routes of the API, and its specification.
 
-pub(crate) mod ask;
+mod admin;
+mod ask;
 mod dead_letters;
 mod documents;
 mod extract;
@@ -29,7 +30,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "jobs", description = "Follow the processing of documents, hold it, end it, do it again"),
         (name = "asking", description = "Search, and ask questions"),
         (name = "dead letters", description = "What was given up: list, inspect, send back"),
-        (name = "webhooks", description = "Be told of what happens to documents")
+        (name = "webhooks", description = "Be told of what happens to documents"),
+        (name = "operating", description = "Look after it")
     ),
     // What webhooks are sent.
     components(schemas(ragstream_api::webhooks::EventBody))
@@ -63,6 +65,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(webhooks::get, webhooks::delete))
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::deliveries))
+        .routes(routes!(admin::verify))
         .with_state(gateway)
         .split_for_parts();
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));

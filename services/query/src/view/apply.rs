@@ -54,6 +54,8 @@ impl Handler for Apply {
         }
         let rest = match self.apply(events, &sent_back).await {
             Ok(applied) => {
+                let unreadable = batch.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_some());
+                self.view.skip(unreadable.map(|(message, _)| (message.partition, message.offset)));
                 for rejected in &applied.rejected {
                     let at = |m: &Message| m.partition == rejected.partition && m.offset == rejected.offset;
                     if let Some(index) = batch.iter().position(at) {

@@ -4,7 +4,7 @@ use super::{View, pause};
 use crate::metrics;
 use async_trait::async_trait;
 use ragstream_core::{
-    fault::{Fault, Result},
+    fault::Result,
     ports::{LogEnds, Probe},
     topics,
 };
@@ -33,13 +33,7 @@ impl Probe for CaughtUp {
     }
 
     async fn probe(&self) -> Result<()> {
-        if self.0.caught_up.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        Err(Fault::unavailable(
-            "index_catching_up",
-            format!("the index replays the log: {} records to go", self.0.lag()),
-        ))
+        self.0.require_caught_up()
     }
 }
 
@@ -53,7 +47,7 @@ pub(crate) async fn watch_catch_up(
     while !token.is_cancelled() {
         // While the broker is down there is no telling: the last lag stands.
         if let Ok(ends) = ends.ends(topics::EMBEDDINGS).await {
-            let positions = view.index.positions();
+            let positions = view.contents().positions;
             let behind = |(partition, range): (&i32, &std::ops::Range<i64>)| {
                 let position = positions.get(partition).copied().unwrap_or(range.start);
                 (range.end - position.max(range.start)).max(0)
@@ -62,7 +56,12 @@ pub(crate) async fn watch_catch_up(
             view.lag.store(lag, Ordering::Relaxed);
             metrics::VIEW_LAG.set(lag);
             if lag == 0 && !view.caught_up.swap(true, Ordering::AcqRel) {
-                tracing::info!(chunks = view.index.stats().visible, "the index has caught up with the log");
+                let stats = view.index.stats();
+                tracing::info!(
+                    chunks = stats.visible,
+                    checksum = format!("{:016x}", stats.checksum),
+                    "the index has caught up with the log"
+                );
             }
         }
         if view.caught_up.load(Ordering::Acquire) {

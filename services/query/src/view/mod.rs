@@ -2,22 +2,21 @@
 
 mod apply;
 mod catch_up;
-mod snapshots;
 
 pub(crate) use apply::Apply;
 pub(crate) use catch_up::{CaughtUp, watch_catch_up};
-pub(crate) use snapshots::snapshots;
 
-use crate::config::QueryConfig;
 use ragstream_core::{
     fault::{Fault, Result},
     id::{ChunkId, DocumentId, Version},
-    ports::{IndexLedger, ModelInfo},
+    ports::IndexLedger,
 };
-use ragstream_index::{Applied, Index, IndexConfig, IndexError, Positioned};
+use ragstream_index::{Applied, Contents, Index, IndexError, Positioned, SnapshotInfo};
 use std::{
+    collections::BTreeMap,
+    path::Path,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -29,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct View {
     index: Arc<Index>,
     applied: watch::Sender<u64>,
+    /// Behind the last record of each partition that can't be decoded.
+    skipped: std::sync::Mutex<BTreeMap<i32, i64>>,
     /// Why the index can't go on.
     broken: watch::Sender<Option<Fault>>,
     lag: AtomicI64,
@@ -46,37 +47,17 @@ struct Report {
 }
 
 impl View {
-    /// The newest snapshot, or an empty index where there is none or it can't be used: the log has it all.
-    pub(crate) fn restore(config: &QueryConfig, model: &ModelInfo) -> Result<Self> {
-        let settings = IndexConfig { dimension: model.dimension, ..IndexConfig::default() };
-        let restored = match Index::restore(settings.clone(), &config.snapshot_dir) {
-            Ok(restored) => restored,
-            Err(error @ (IndexError::Damaged { .. } | IndexError::Unfit { .. })) => {
-                tracing::warn!(%error, "the snapshot can't be used: replaying the log from its beginning");
-                None
-            }
-            Err(error) => return Err(index_fault(error)),
-        };
-        let index = match restored {
-            Some(index) => {
-                let stats = index.stats();
-                tracing::info!(
-                    chunks = stats.visible,
-                    documents = stats.documents,
-                    "index restored from its snapshot"
-                );
-                index
-            }
-            None => Index::new(settings).map_err(index_fault)?,
-        };
-        Ok(Self {
+    /// The view that `index` gives, at its positions.
+    pub(crate) fn new(index: Index) -> Self {
+        Self {
             index: Arc::new(index),
             applied: watch::Sender::new(0),
+            skipped: Default::default(),
             broken: watch::Sender::new(None),
             lag: AtomicI64::new(0),
             caught_up: AtomicBool::new(false),
             unreported: Mutex::default(),
-        })
+        }
     }
 
     pub(crate) fn index(&self) -> &Arc<Index> {
@@ -86,6 +67,35 @@ impl View {
     /// Records in the log that were not applied when last looked.
     pub(crate) fn lag(&self) -> i64 {
         self.lag.load(Ordering::Relaxed)
+    }
+
+    /// What searches see, and how much of the log was read for it.
+    pub(crate) fn contents(&self) -> Contents {
+        let mut contents = self.index.contents();
+        for (partition, next) in self.skipped.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let position = contents.positions.entry(*partition).or_insert(*next);
+            *position = (*next).max(*position);
+        }
+        contents
+    }
+
+    /// Records that can't be decoded were read: there is nothing to apply.
+    fn skip(&self, records: impl Iterator<Item = (i32, i64)>) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        for (partition, offset) in records {
+            skipped.insert(partition, offset.saturating_add(1));
+        }
+    }
+
+    /// `Err`: the node has yet to read what was in the log when it started.
+    pub(crate) fn require_caught_up(&self) -> Result<()> {
+        if self.caught_up.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Fault::unavailable(
+            "index_catching_up",
+            format!("the index replays the log: {} records to go", self.lag()),
+        ))
     }
 
     /// Waits until searches see `version` of a document or a later one, its
@@ -118,6 +128,19 @@ impl View {
             },
             () = token.cancelled() => Ok(()),
         }
+    }
+
+    /// Writes a snapshot into a folder.
+    pub(crate) async fn snapshot(&self, dir: &Path) -> Result<SnapshotInfo> {
+        let unreported = self.unreported.lock().await;
+        if !unreported.indexed.is_empty() || !unreported.complete.is_empty() {
+            return Err(Fault::unavailable(
+                "unreported",
+                "the database has not been told yet what is indexed",
+            ));
+        }
+        let (index, dir) = (self.index.clone(), dir.to_owned());
+        blocking(move || index.snapshot(&dir)).await
     }
 
     async fn apply(&self, events: Vec<Positioned>, ledger: &dyn IndexLedger) -> Result<Applied> {
@@ -155,8 +178,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(index_fault)
 }
 
-fn index_fault(error: IndexError) -> Fault {
+/// What an error of the index asks of the caller.
+pub(crate) fn index_fault(error: IndexError) -> Fault {
     match error {
+        IndexError::Damaged { .. } | IndexError::Unfit { .. } => {
+            Fault::invalid("snapshot", "the snapshot can't be used").caused_by(error)
+        }
         IndexError::Request(why) => Fault::invalid("bad_request", why),
         IndexError::Io { .. } => {
             Fault::unavailable("index_disk", "the index's disk needs attention").caused_by(error)
@@ -166,7 +193,7 @@ fn index_fault(error: IndexError) -> Fault {
 }
 
 /// Waits, but not past the end.
-async fn pause(time: Duration, token: &CancellationToken) {
+pub(crate) async fn pause(time: Duration, token: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(time) => {}
         () = token.cancelled() => {}

@@ -4,10 +4,12 @@ pub(crate) mod ask;
 pub(crate) mod dlq;
 pub(crate) mod status;
 pub(crate) mod upload;
+pub(crate) mod verify;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ragstream_api::{
+    admin::{VerifyRequest, VerifyResponse},
     documents::{JobResponse, UploadResponse},
     problem::Problem,
     search::{QueryResponse, SearchResponse},
@@ -64,6 +66,12 @@ impl Api {
 
     pub(crate) async fn query_with(&self, body: &serde_json::Value) -> Result<QueryResponse> {
         let request = self.client.post(format!("{}/api/v2/query", self.base)).json(body);
+        self.answer(request.send().await).await
+    }
+
+    /// Compares what all sides hold; takes as long as it takes.
+    pub(crate) async fn verify(&self, request: &VerifyRequest) -> Result<VerifyResponse> {
+        let request = self.client.post(format!("{}/api/v2/admin/verify", self.base)).json(request);
         self.answer(request.send().await).await
     }
 

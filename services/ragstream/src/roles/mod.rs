@@ -85,7 +85,8 @@ pub(crate) async fn query(args: RoleArgs, log: &LogArgs) -> Result<()> {
     let token = tasks.token();
     let (a, t) = (&args.addresses, &token);
     let embedder = connect::embedder(a, config.sessions).await?;
-    let (log, ledger) = tokio::try_join!(connect::log(a, t), connect::ledger(a, t))?;
-    tie_query(config, embedder, &log, &ledger, listener, &mut tasks).await?;
+    let (log, ledger, blobs) =
+        tokio::try_join!(connect::log(a, t), connect::ledger(a, t), connect::blobs_for_snapshots(a))?;
+    tie_query(config, embedder, &log, &ledger, &blobs, listener, &mut tasks).await?;
     Ok(tasks.join(DRAIN).await?)
 }

@@ -10,7 +10,7 @@ use ragstream_embedding::EmbeddingConfig;
 use ragstream_extract::{ChildExtractor, Limits};
 use ragstream_gateway::GatewayConfig;
 use ragstream_ingestion::IngestionConfig;
-use ragstream_kafka::{KafkaDeadLetterLog, group_source, view_source};
+use ragstream_kafka::{KafkaDeadLetterLog, KafkaLogScan, group_source, view_source};
 use ragstream_postgres::Ledger;
 use ragstream_query::QueryConfig;
 use ragstream_runtime::{config::ConfigError, health::Health, tasks::Tasks};
@@ -47,6 +47,8 @@ pub(crate) fn tie_gateway(
         webhooks: ledger.clone(),
         events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
         undelivered: log.dead_letters.clone(),
+        log_scan: Arc::new(KafkaLogScan::new(&log.config)),
+        census: ledger.clone(),
         // Uploads are accepted without Kafka: the outbox keeps them.
         health: health.with(ledger.clone()).with(blobs.clone()).with_optional(log.publisher.clone()),
     };
@@ -120,16 +122,20 @@ pub(crate) async fn tie_query(
     embedder: Arc<FastEmbedder>,
     log: &Log,
     ledger: &Arc<Ledger>,
+    blobs: &Arc<S3Blobs>,
     listener: TcpListener,
     tasks: &mut Tasks,
 ) -> Result<Health> {
     let kafka = log.config.clone();
-    let observer = format!("{}-{}", ragstream_query::CONSUMER, node_name(&config)?);
+    let node = node_name(&config)?;
+    let observer = format!("{}-{node}", ragstream_query::CONSUMER);
     let ports = ragstream_query::Ports {
         open_log: Box::new(move |start| view_source(&kafka, topics::EMBEDDINGS, start, observer)),
         ends: log.publisher.clone(),
         dead_letters: log.dead_letters.clone(),
         ledger: ledger.clone(),
+        blobs: blobs.clone(),
+        node,
         embedder,
         health: Health::default(),
     };

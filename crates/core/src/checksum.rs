@@ -1,7 +1,7 @@
 //! A sum over sets of chunk ids, to compare an index with another, with the
 //! log or with the database.
 
-use ragstream_core::id::ChunkId;
+use crate::id::ChunkId;
 
 /// The sum over `ids` in any order; an id given twice counts twice.
 ///
@@ -13,7 +13,7 @@ pub fn checksum(ids: impl IntoIterator<Item = ChunkId>) -> u64 {
 }
 
 /// What one id adds to the sum.
-pub(crate) fn share(id: ChunkId) -> u64 {
+pub fn share(id: ChunkId) -> u64 {
     let (high, low) = id.0.as_u64_pair();
     mix(mix(high).wrapping_add(low))
 }
