@@ -10,7 +10,7 @@ use ragstream_e2e::{
     raw::{self, Record},
 };
 use ragstream_s3::S3Blobs;
-use ragstream_testkit::{fresh_database, kafka, s3};
+use ragstream_testkit::{fresh_database, kafka, parts_dir, s3};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
@@ -66,7 +66,9 @@ async fn bytes_that_nobody_can_read_delay_nothing_and_are_kept_as_they_were() {
     let (api, brokers) = (&node.api, node.kafka());
     let mut written: BTreeMap<&str, Vec<Record>> = BTreeMap::new();
     for topic in CONSUMED {
-        for record in poison() {
+        // A compacted topic takes no record without a key.
+        let keyed = |record: &Record| topic != "chunk-embeddings" || record.key.is_some();
+        for record in poison().into_iter().filter(keyed) {
             let offset = raw::append(&brokers, topic, &record).await;
             written.entry(topic).or_default().push(Record { offset, ..record });
         }
@@ -185,6 +187,40 @@ fn takes_memory() -> Vec<u8> {
     format!("<html><body><p>Wide we go.</p>{}", "<i></i>".repeat(1_000_000)).into_bytes()
 }
 
+/// A tokenizer to which each word is one token.
+fn model_of_words(dir: &Path) -> String {
+    let dir = dir.join("words");
+    std::fs::create_dir(&dir).unwrap();
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"},
+    });
+    std::fs::write(dir.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    dir.display().to_string()
+}
+
+/// The model with every weight not a number: it loads, and its vectors are none.
+fn broken_model(dir: &Path) -> String {
+    let (model, dir) = (parts_dir().join("model"), dir.join("broken"));
+    std::fs::create_dir(&dir).unwrap();
+    for file in std::fs::read_dir(model).unwrap().map(|file| file.unwrap().path()) {
+        let copy = dir.join(file.file_name().unwrap());
+        if file.ends_with("model.safetensors") {
+            let mut bytes = std::fs::read(file).unwrap();
+            let (length, rest) = bytes.split_at_mut(8);
+            let header = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+            for weight in rest[header..].chunks_exact_mut(4) {
+                weight.copy_from_slice(&f32::NAN.to_le_bytes());
+            }
+            std::fs::write(copy, bytes).unwrap();
+        } else {
+            std::os::unix::fs::symlink(std::fs::canonicalize(file).unwrap(), copy).unwrap();
+        }
+    }
+    dir.display().to_string()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_file_and_chunk_fails_alone_with_its_reason_and_its_letter() {
     let dir = tempfile::tempdir().unwrap();
@@ -221,18 +257,22 @@ async fn every_bad_file_and_chunk_fails_alone_with_its_reason_and_its_letter() {
     bad.push(("extraction_timeout", upload("deep.html", takes_minutes()).await));
     bad.push(("extraction_out_of_memory", upload("wide.html", takes_memory()).await));
     bad.push(("corrupt_document", upload("broken.pdf", b"%PDF-1.7\nthis is no PDF at all".to_vec()).await));
-    // Cut for a model that reads more than this one does.
-    let long = "The tide table of the harbour lists every hour of the day. ".repeat(60);
-    bad.push(("chunk_too_long", upload("long.txt", long.into_bytes()).await));
-    let good = upload("good.txt", b"The herring gull nests on the cliff above the bay.".to_vec()).await;
+    // The pool is started with a model whose weights are broken.
+    let victim = upload("victim.txt", b"The tide table lists every hour of the day.".to_vec()).await;
 
     let mut limits = common.clone();
     limits.push(("RAGSTREAM_INGESTION_EXTRACT_SECONDS", "10".to_owned()));
     limits.push(("RAGSTREAM_INGESTION_EXTRACT_MEMORY", (200_u64 << 20).to_string()));
-    limits.push(("RAGSTREAM_INGESTION_CHUNKING", "tokens_500_50".to_owned()));
-    limits.push(("RAGSTREAM_QUERY_SNAPSHOT_DIR", dir.path().join("snapshots").display().to_string()));
-    let roles = ["ingestion", "embedding", "query"].map(|role| Role::start(role, dir.path(), &limits));
-    assert_eq!(api.finished(&good).await["stage"], "complete");
+    limits.push(("RAGSTREAM_MODEL_DIR", model_of_words(dir.path())));
+    let ingestion = Role::start("ingestion", dir.path(), &limits);
+    let mut broken = common.clone();
+    broken.push(("RAGSTREAM_MODEL_DIR", broken_model(dir.path())));
+    let mut pool = Role::start("embedding", dir.path(), &broken);
+    let snapshots = dir.path().join("snapshots").display().to_string();
+    let mut node = common.clone();
+    node.push(("RAGSTREAM_QUERY_SNAPSHOT_DIR", snapshots));
+    let query = Role::start("query", dir.path(), &node);
+    bad.push(("model_output", victim.clone()));
     for (class, job) in &bad {
         let job = api.finished(job).await;
         assert_eq!(
@@ -242,12 +282,22 @@ async fn every_bad_file_and_chunk_fails_alone_with_its_reason_and_its_letter() {
         );
     }
 
+    // A pool whose model works, and chunks that it refuses: cut by a tokenizer that is
+    // not its own. The good one lies behind everything.
+    pool.process.interrupt().await;
+    let pool = Role::start("embedding", dir.path(), &common);
+    let long = "zyxwvutsrqponml ".repeat(150);
+    bad.push(("chunk_too_long", upload("long.txt", long.into_bytes()).await));
+    let good = upload("good.txt", b"The herring gull nests on the cliff above the bay.".to_vec()).await;
+    assert_eq!(api.finished(&good).await["stage"], "complete");
+    assert_eq!(api.finished(&bad[5].1).await["failure"]["class"], "chunk_too_long");
+
     for (topic, classes) in [
         (
             "doc-ingest-requests",
             &["blob_missing", "extraction_timeout", "extraction_out_of_memory", "corrupt_document"][..],
         ),
-        ("chunk-processing", &["chunk_too_long"][..]),
+        ("chunk-processing", &["model_output", "chunk_too_long"][..]),
     ] {
         let originals = raw::records(&brokers, topic);
         let letters = raw::records(&brokers, &format!("{topic}.dlq"));
@@ -258,6 +308,12 @@ async fn every_bad_file_and_chunk_fails_alone_with_its_reason_and_its_letter() {
                 let offset: i64 = letter.header("x-original-offset").parse().unwrap();
                 let original = originals.iter().find(|record| record.offset == offset).unwrap();
                 assert_is_letter_of(letter, topic, original);
+                // What may work another time was tried as often as it may be, the rest once.
+                let (kind, tries) = if *class == "model_output" { ("failed", "5") } else { ("invalid", "1") };
+                assert_eq!(
+                    (letter.header("x-error-kind").as_str(), letter.header("x-attempts").as_str()),
+                    (kind, tries)
+                );
             }
         }
         assert!(
@@ -272,10 +328,24 @@ async fn every_bad_file_and_chunk_fails_alone_with_its_reason_and_its_letter() {
         let letter: Vec<&Value> = listed.iter().filter(|letter| letter["job_id"] == job.as_str()).collect();
         assert!(!letter.is_empty() && letter.iter().all(|letter| letter["error_class"] == *class), "{class}");
         let chunk = letter[0].get("chunk_id").is_some();
-        assert_eq!(chunk, *class == "chunk_too_long");
+        assert_eq!(chunk, ["model_output", "chunk_too_long"].contains(class));
     }
-    for role in roles.iter().chain([&gateway]) {
-        let health = role.api.is_ready().await;
-        assert!(health, "{}", role.process.log());
+    // The chunk whose cause is gone goes on; the one that this model refuses does not.
+    let body = json!({"topic": "chunk-processing"});
+    let done = api.post("/api/v2/dead-letters/redrive", &body).await.body;
+    assert_eq!(done["redriven"], done["matched"], "{done:#}");
+    eventually("completion", || async {
+        let job = api.get(&format!("/api/v2/documents/status/{victim}")).await.body;
+        (job["stage"] == "complete").then_some(())
+    })
+    .await;
+    let refused = "/api/v2/dead-letters?topic=chunk-processing&error_class=chunk_too_long&redriven=false";
+    eventually("another letter", || async {
+        let letters = api.get(refused).await.body["letters"].clone();
+        letters.as_array().unwrap().iter().any(|letter| letter["redrives"] == 1).then_some(())
+    })
+    .await;
+    for role in [&gateway, &ingestion, &pool, &query] {
+        eventually("readiness", || async { role.api.is_ready().await.then_some(()) }).await;
     }
 }
