@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod process;
+pub mod raw;
 pub mod role;
 pub mod topic;
 

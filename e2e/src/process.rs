@@ -6,7 +6,7 @@ use std::{
     fs::File,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 /// The binary that `cargo test` built beside this test.
@@ -65,6 +65,19 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Waits for it to end by itself.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        eventually("the end of the process", || {
+            let ended = child.try_wait().expect("a child can be waited for");
+            async move { ended }
+        })
+        .await
+    }
+
     /// `kill -9`, and waits for its end.
     pub fn kill(&mut self) {
         // It may be gone already.
@@ -80,12 +93,7 @@ impl Process {
         let pid = i32::try_from(self.child.id()).expect("process ids fit");
         // SAFETY: a signal to a child that has not been waited for.
         unsafe { libc::kill(pid, libc::SIGINT) };
-        let child = &mut self.child;
-        let status = eventually("the end of the process", || {
-            let ended = child.try_wait().expect("a child can be waited for");
-            async move { ended }
-        })
-        .await;
+        let status = self.ended().await;
         assert!(status.success(), "ended with {status}; its log:\n{}", self.log());
     }
 }

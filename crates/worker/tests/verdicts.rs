@@ -224,10 +224,13 @@ async fn a_record_that_can_not_be_made_does_not_keep_the_dead_letter() {
 async fn the_budget_stops_a_worker_for_which_everything_fails() {
     let log = Log::of([0]);
     log.append(0, 100);
-    let run = start(Config { max_attempts: 1, error_budget: 5, ..config() }, &log, Fake::each(|_| failed()));
+    let settings = Config { name: "budget".into(), max_attempts: 1, error_budget: 5, ..config() };
+    let run = start(settings, &log, Fake::each(|_| failed()));
     let error = run.task.await.unwrap().unwrap_err();
     let WorkerError::ErrorBudget { in_a_row, last, .. } = &error else { panic!("{error}") };
     assert_eq!((*in_a_row, last.class), (5, "broken"));
+    assert_eq!(metrics::ERROR_BUDGET_USED.with_label_values(&["budget"]).get(), 1.0);
+    assert!(metrics::STARTED.with_label_values(&["budget"]).get() > 1_700_000_000);
     assert!(error.to_string().contains("broken"));
     let mut letters = run.letters.offsets();
     letters.sort_unstable();

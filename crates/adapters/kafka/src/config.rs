@@ -17,6 +17,10 @@ pub const TOPIC_MESSAGE_BYTES: usize = 5 * 1024 * 1024;
 pub const LETTER_TOPIC_MESSAGE_BYTES: usize = 6 * 1024 * 1024;
 /// Largest record that the producer takes: the largest letter, framing not included.
 const MAX_LETTER_BYTES: usize = LETTER_TOPIC_MESSAGE_BYTES - 64 * 1024;
+/// Most bytes that share a request; a larger record goes alone. Below the limit of
+/// any topic (Kafka's default is 1 MiB), so that a record that is refused for its
+/// size was refused for its own.
+pub const BATCH_BYTES: usize = 1_000_000;
 
 /// How long a record may take to be acknowledged before its append is
 /// `Unavailable`: past a leader election, short enough for a caller to wait.
@@ -108,6 +112,7 @@ impl KafkaConfig {
     pub(crate) fn producer(&self) -> ClientConfig {
         let delivery_ms = DELIVERY_TIMEOUT.as_millis().to_string();
         let message_bytes = MAX_LETTER_BYTES.to_string();
+        let batch_bytes = BATCH_BYTES.to_string();
         self.client(
             &[
                 // No duplicates from retries, no reordering, nothing acknowledged
@@ -117,6 +122,7 @@ impl KafkaConfig {
                 ("compression.type", "lz4"),
                 // Micro-batches: 5 ms are nothing against an embedding.
                 ("linger.ms", "5"),
+                ("batch.size", &batch_bytes),
                 // Java's default: other producers place a key alike.
                 ("partitioner", "murmur2_random"),
                 ("delivery.timeout.ms", &delivery_ms),

@@ -19,6 +19,8 @@ pub(crate) fn fault(doing: &str, error: KafkaError) -> Fault {
                 Fault::invalid(TOO_LARGE, doing)
             }
             Some(InvalidTopic) => Fault::invalid("topic_name", doing),
+            // One without a key for a compacted topic, say.
+            Some(InvalidRecord) => Fault::invalid("record_refused", doing),
             Some(Fatal | Fenced | FencedInstanceId) => Fault::failed("kafka_fatal", doing),
             Some(
                 TopicAuthorizationFailed
@@ -46,10 +48,11 @@ mod tests {
     use ragstream_core::fault::FaultKind;
 
     #[test]
-    fn only_a_record_that_is_too_large_is_the_records_fault() {
+    fn only_what_is_wrong_with_a_record_is_its_fault() {
         let of = |code| fault("append", KafkaError::MessageProduction(code));
         assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge).kind, FaultKind::Invalid);
         assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge).class, "record_too_large");
+        assert_eq!(of(RDKafkaErrorCode::InvalidRecord).class, "record_refused");
         let text = of(RDKafkaErrorCode::AllBrokersDown).to_string();
         assert_eq!(text.matches("AllBrokersDown").count(), 1, "{text}");
         for code in [

@@ -281,14 +281,14 @@ async fn a_record_that_no_dead_letter_topic_takes_leaves_its_story_and_holds_up_
         ClientConfig::new().set("bootstrap.servers", &kafka.brokers).create().unwrap();
     let letters = dead_letters_of(&topic);
     let new = [
-        NewTopic::new(&topic, 1, TopicReplication::Fixed(1)),
-        NewTopic::new(&letters, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "100000"),
+        NewTopic::new(&topic, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "3000000"),
+        NewTopic::new(&letters, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "1100000"),
     ];
     for result in admin.create_topics(&new, &AdminOptions::new()).await.unwrap() {
         result.unwrap();
     }
     let publisher = KafkaPublisher::new(&kafka).unwrap();
-    let value = noise(500_000);
+    let value = noise(2_000_000);
     let header: RawHeader = ("h".into(), Some(Bytes::from_static(b"v")));
     let records = [
         raw(&topic, Some(b"large"), Some(&value), vec![header.clone()]),
@@ -307,7 +307,7 @@ async fn a_record_that_no_dead_letter_topic_takes_leaves_its_story_and_holds_up_
     let letter = &stored[0];
     assert_eq!((letter.key.as_deref(), &letter.value), (Some(&b"large"[..]), &None));
     assert_eq!(letter.headers[0], header);
-    assert_eq!(letter.header(header::VALUE_OMITTED), Some("500000"));
+    assert_eq!(letter.header(header::VALUE_OMITTED), Some("2000000"));
     assert_eq!(letter.header(header::ORIGINAL_OFFSET), Some("0"), "the record itself lies there");
 
     // Raw records fail one by one.

@@ -211,7 +211,9 @@ impl<'a, T> Scan<'a, T> {
             lane.window = (stretch.end - from).min(lane.window - 1).max(1);
             return Ok(());
         }
-        lane.window = (lane.window * 2).min(WINDOW);
+        if bytes * 2 < WINDOW_BYTES {
+            lane.window = (lane.window * 2).min(WINDOW);
+        }
         lane.unread = from;
         self.budget.letters -= range.end - range.start;
         self.scanned += stretch.records.len() as u64;
@@ -304,7 +306,8 @@ mod tests {
         // One that is larger than a window.
         log.add(A, 40, WINDOW_BYTES * 2);
         let (ledger, filter) = (MemoryRedrives::default(), Filter::default());
-        let mut scan = scan(&log, &ledger, &filter, &Cursor::default()).await;
+        let plenty = Budget { letters: i64::MAX, bytes: usize::MAX };
+        let mut scan = scan(&log, &ledger, &filter, &Cursor::default()).await.with_budget(plenty);
         let all = places(&mut scan, 100).await;
         assert_eq!(all, (0..41).rev().map(|offset| format!("{A}/0/{offset}")).collect::<Vec<_>>());
         assert_eq!((scan.scanned(), scan.cursor()), (41, None));

@@ -149,7 +149,12 @@ pub(crate) async fn get(
 ///
 /// Each goes back byte for byte to the partition that it came from, and its job or
 /// chunk is taken up again. One that was sent back already, or three times in all,
-/// is left out unless `force` says otherwise. Try it with `dry_run` first.
+/// is left out unless `force` says otherwise. Try it with `dry_run` first: it names
+/// the letters that a list by the same filter shows.
+///
+/// Letters are appended first and put on record second, some at a time. A gateway
+/// that dies in between may send those a second time, which changes nothing: every
+/// consumer is idempotent.
 #[utoipa::path(
     post, path = "/api/v2/dead-letters/redrive", tag = "dead letters", request_body = RedriveRequest,
     responses(
