@@ -57,6 +57,7 @@ pub(crate) struct Gateway {
 pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
     let accepted = Arc::new(Notify::new());
     let query = QueryNodes::new(&config.query_urls);
+    let query_nodes = query.clone();
     // Uploads go on without a query node.
     let health = ports.health.with_optional(Arc::new(query.clone()));
     let gateway = Gateway {
@@ -72,5 +73,6 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     );
     let router: Router = routes::router(gateway).merge(admin::routes(health));
     tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
+    tasks.spawn("query nodes", query_nodes.watch(tasks.token()));
     tasks.spawn("outbox relay", relay::run(ports.outbox, ports.publisher, accepted, tasks.token()));
 }
