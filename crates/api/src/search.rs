@@ -15,6 +15,19 @@ pub const MAX_QUESTION_BYTES: usize = 16 * 1024;
 /// Longest that a request waits for its token: below the usual timeouts of proxies.
 pub const MAX_WAIT_MS: u64 = 30_000;
 
+/// How long a request with a token waits where it does not say: past the usual trip of
+/// a small document.
+pub const DEFAULT_WAIT_MS: u64 = 5_000;
+
+/// Header by which a query node tells the gateway whether it has applied the token:
+/// `true` or `false`; absent where there was none.
+pub const TOKEN_APPLIED: &str = "x-ragstream-token-applied";
+
+/// How long a request waits.
+pub fn wait_ms(has_token: bool, asked: Option<u64>) -> u64 {
+    asked.unwrap_or(if has_token { DEFAULT_WAIT_MS } else { 0 })
+}
+
 fn default_top_k() -> usize {
     DEFAULT_TOP_K
 }
@@ -75,9 +88,10 @@ pub struct SearchRequest {
     /// The `consistency_token` of an upload that the search must have applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_token: Option<String>,
-    /// How long to wait for that, in milliseconds, 30,000 at most.
-    #[serde(default)]
-    pub wait_ms: u64,
+    /// How long to wait for that, in milliseconds, 30,000 at most. Where it is absent,
+    /// 5,000; 0 is not at all. `freshness.token_applied` says whether it was enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
 }
 
 /// How a question is answered.
@@ -113,8 +127,8 @@ pub struct QueryRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_token: Option<String>,
     /// As in a search.
-    #[serde(default)]
-    pub wait_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
 }
 
 /// A chunk that was found.

@@ -95,6 +95,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     let outbox_filled = Arc::new(Notify::new());
     let trash_filled = Arc::new(Notify::new());
     let query = QueryNodes::new(&config.query_urls);
+    let query_nodes = query.clone();
     let hooks = webhooks::Hooks::new(ports.webhooks.clone(), config.allow_private_addresses);
     let teller = hooks.worker(&config, ports.events, ports.undelivered);
     // Uploads go on without a query node, and while webhooks wait for Kafka.
@@ -126,6 +127,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     tasks.spawn("trash", trash::run(ports.trash, gateway.blobs.clone(), trash_filled, tasks.token()));
     let router: Router = routes::router(gateway).merge(admin::routes(health));
     tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
+    tasks.spawn("query nodes", query_nodes.watch(tasks.token()));
     let outbox = Queue::outbox(ports.outbox, outbox_filled);
     tasks.spawn("outbox relay", outbox.run(ports.publisher.clone(), tasks.token()));
     let events = Queue::events(Arc::new(lifecycle::Events(ports.lifecycle.clone())));

@@ -62,6 +62,24 @@ pub(crate) static REDRIVEN: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect(REGISTERED)
 });
 
+/// Query nodes that are ready.
+pub(crate) static QUERY_NODES_READY: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("ragstream_gateway_query_nodes_ready", "Query nodes that are ready")
+        .expect(REGISTERED)
+});
+
+/// Searches and questions handed to query nodes, by the node's place in the configuration
+/// and outcome: `answered`, `stale` (it had not applied the token), `unavailable`,
+/// `unreachable`, `broken`, `timeout`.
+pub(crate) static QUERY_ATTEMPTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "ragstream_gateway_query_attempts_total",
+        "Searches and questions handed to query nodes, by node and outcome",
+        &["node", "outcome"]
+    )
+    .expect(REGISTERED)
+});
+
 /// Records appended from the outbox.
 pub(crate) static RELAYED: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!("ragstream_outbox_relayed_total", "Outbox records appended to the log")

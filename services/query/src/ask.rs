@@ -10,7 +10,7 @@ use ragstream_api::{
     problem::Problem,
     search::{
         Citation, Freshness, LegScore, Legs, MAX_QUESTION_BYTES, MAX_TOP_K, MAX_WAIT_MS, OneOrMany, Passage,
-        QueryRequest, QueryResponse, SearchMode, SearchRequest, SearchResponse, Timings,
+        QueryRequest, QueryResponse, SearchMode, SearchRequest, SearchResponse, Timings, wait_ms,
     },
 };
 use ragstream_core::{
@@ -106,6 +106,10 @@ impl Asker {
     async fn retrieve(&self, request: Checked) -> Result<Retrieved, Problem> {
         let begun = Instant::now();
         let mut timings = Timings::default();
+        // Other nodes know more: the gateway asks them.
+        self.view.require_caught_up().map_err(|fault| {
+            Problem::unavailable(fault.class, format!("{}; try again later", fault.message))
+        })?;
         let token_applied = match request.token {
             None => None,
             Some(token) => Some(self.view.wait_for(token.document_id, token.version, request.wait).await),
@@ -187,8 +191,9 @@ fn check(request: SearchRequest) -> Result<Checked, Problem> {
     if !(1..=MAX_TOP_K).contains(&request.top_k) {
         return Err(invalid("top_k", format!("is {}: give 1 to {MAX_TOP_K}", request.top_k)));
     }
-    if request.wait_ms > MAX_WAIT_MS {
-        return Err(invalid("wait_ms", format!("is {}: give at most {MAX_WAIT_MS}", request.wait_ms)));
+    let wait = wait_ms(request.min_token.is_some(), request.wait_ms);
+    if wait > MAX_WAIT_MS {
+        return Err(invalid("wait_ms", format!("is {wait}: give at most {MAX_WAIT_MS}")));
     }
     let token = request
         .min_token
@@ -206,7 +211,7 @@ fn check(request: SearchRequest) -> Result<Checked, Problem> {
             SearchMode::Keyword => ragstream_index::Legs::Keyword,
         },
         token,
-        wait: Duration::from_millis(request.wait_ms),
+        wait: Duration::from_millis(wait),
     })
 }
 
@@ -273,5 +278,36 @@ fn citation(number: usize, passage: &Passage, start: usize, quote: String) -> Ci
         span: Span { start: from, end: from + quote.len() as u64 },
         quote,
         chunk_id: passage.chunk_id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use ragstream_core::ports::ModelInfo;
+    use ragstream_index::{Index, IndexConfig};
+
+    struct NoModel(ModelInfo);
+
+    impl Embedder for NoModel {
+        fn model(&self) -> &ModelInfo {
+            &self.0
+        }
+
+        fn embed(&self, _: &[&str]) -> Result<Vec<Result<Vec<f32>>>> {
+            Err(Fault::failed("no_model", "a test asked for a vector"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_has_not_caught_up_leaves_the_answer_to_others() {
+        let index = Index::new(IndexConfig { dimension: 4, ..IndexConfig::default() }).unwrap();
+        let model = ModelInfo { name: "m".into(), dimension: 4, max_tokens: 9 };
+        let asker = Asker::new(Arc::new(View::new(index)), Arc::new(NoModel(model)));
+        let request = serde_json::json!({"query": "anything", "mode": "keyword"});
+        let refused = asker.search(serde_json::from_value(request).unwrap()).await.unwrap_err();
+        assert_eq!((refused.status, refused.retry_after.is_some()), (503, true));
+        assert_eq!(refused.kind, "/problems/index_catching_up");
     }
 }

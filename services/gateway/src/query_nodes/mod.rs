@@ -1,16 +1,18 @@
 //! The query nodes behind this gateway.
 //!
-//! - [`ask`]: searches and questions go to one of them.
+//! - [`ready`]: which of them are ready is looked at all the time, and shown by requests.
+//! - [`ask`]: searches and questions go to one of them, or the next.
 //! - [`admin`]: operators' work goes to each of them.
 
 mod admin;
 mod ask;
+mod ready;
 
-use async_trait::async_trait;
-use futures::future::join_all;
-use ragstream_core::{fault::Fault, ports::Probe};
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,8 +25,22 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct QueryNodes {
     client: reqwest::Client,
-    urls: Arc<Vec<String>>,
+    nodes: Arc<Vec<Node>>,
     next: Arc<AtomicUsize>,
+}
+
+/// One of them.
+struct Node {
+    url: String,
+    /// Its place in the configuration, for metrics.
+    label: String,
+    ready: AtomicBool,
+}
+
+impl Node {
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
 }
 
 impl QueryNodes {
@@ -35,31 +51,16 @@ impl QueryNodes {
             .no_proxy()
             .build()
             .unwrap_or_default();
-        let urls = urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
-        Self { client, urls: Arc::new(urls), next: Arc::new(AtomicUsize::new(0)) }
+        let nodes = urls.iter().enumerate().map(|(i, url)| Node {
+            url: url.trim_end_matches('/').to_owned(),
+            label: i.to_string(),
+            ready: AtomicBool::new(false),
+        });
+        Self { client, nodes: Arc::new(nodes.collect()), next: Arc::new(AtomicUsize::new(0)) }
     }
 
     /// Their addresses.
-    pub(crate) fn urls(&self) -> &[String] {
-        &self.urls
-    }
-}
-
-#[async_trait]
-impl Probe for QueryNodes {
-    fn component(&self) -> &'static str {
-        "query"
-    }
-
-    /// Whether any of the nodes is ready.
-    async fn probe(&self) -> Result<(), Fault> {
-        let ready = self.urls.iter().map(|url| async move {
-            let answer = self.client.get(format!("{url}/readyz")).send().await;
-            answer.is_ok_and(|answer| answer.status().is_success())
-        });
-        match join_all(ready).await.contains(&true) {
-            true => Ok(()),
-            false => Err(Fault::unavailable("query_unavailable", "no query node is ready")),
-        }
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|node| node.url.as_str())
     }
 }

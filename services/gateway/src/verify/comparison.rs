@@ -52,8 +52,8 @@ pub(super) struct Comparison {
 impl Comparison {
     /// What the log has.
     pub(super) fn new(log: LogContents, nodes: QueryNodes) -> Self {
-        let each = nodes.urls().iter().enumerate().map(|(i, url)| Node {
-            url: url.clone(),
+        let each = nodes.urls().enumerate().map(|(i, url)| Node {
+            url: url.to_owned(),
             error: (i >= MAX_NODES).then(|| format!("only {MAX_NODES} nodes can be compared")),
             behind: false,
         });
