@@ -2,7 +2,9 @@
 //! talks HTTP, reads topics, and kills processes.
 
 pub mod api;
+pub mod cluster;
 pub mod process;
+pub mod rows;
 pub mod topic;
 
 use std::{future::Future, time::Duration};
