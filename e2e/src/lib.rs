@@ -2,9 +2,11 @@
 //! talks HTTP, reads topics, and kills processes.
 
 pub mod api;
+pub mod audit;
 pub mod cluster;
 pub mod process;
 pub mod rows;
+pub mod text;
 pub mod topic;
 
 use std::{future::Future, time::Duration};

@@ -34,7 +34,7 @@ pub(crate) fn tie_gateway(
         intake: ledger.clone(),
         outbox: ledger.clone(),
         blobs: blobs.clone(),
-        publisher: log.publisher.clone(),
+        publisher: log.faults.publisher(log.publisher.clone()),
         // Uploads are accepted without Kafka: the outbox keeps them.
         health: health.with(ledger.clone()).with(blobs.clone()).with_optional(log.publisher.clone()),
     };
@@ -70,11 +70,15 @@ pub(crate) fn tie_ingestion(
         },
     };
     let ports = ragstream_ingestion::Ports {
-        requests: group_source(&log.config, ragstream_ingestion::CONSUMER, &[topics::INGEST_REQUESTS])?,
+        requests: log.faults.source(group_source(
+            &log.config,
+            ragstream_ingestion::CONSUMER,
+            &[topics::INGEST_REQUESTS],
+        )?),
         dead_letters: log.dead_letters.clone(),
-        ledger: ledger.clone(),
+        ledger: log.faults.ingestion(ledger.clone()),
         blobs: blobs.clone(),
-        publisher: log.publisher.clone(),
+        publisher: log.faults.publisher(log.publisher.clone()),
         extractor,
         chunker,
     };
@@ -91,11 +95,15 @@ pub(crate) fn tie_embedding(
 ) -> Result<Health> {
     let model = embedders.first().context("the pool has no model")?.model().clone();
     let ports = ragstream_embedding::Ports {
-        chunks: group_source(&log.config, ragstream_embedding::CONSUMER, &[topics::CHUNKS])?,
+        chunks: log.faults.source(group_source(
+            &log.config,
+            ragstream_embedding::CONSUMER,
+            &[topics::CHUNKS],
+        )?),
         dead_letters: log.dead_letters.clone(),
-        ledger: ledger.clone(),
-        publisher: log.publisher.clone(),
-        embedders: embedders.into_iter().map(|embedder| embedder as Arc<dyn Embedder>).collect(),
+        ledger: log.faults.embedding(ledger.clone()),
+        publisher: log.faults.publisher(log.publisher.clone()),
+        embedders: embedders.into_iter().map(|embedder| log.faults.embedder(embedder)).collect(),
         model,
     };
     let worker = ragstream_embedding::run(config, ports, tasks).context("can't start the model's threads")?;
@@ -110,13 +118,15 @@ pub(crate) async fn tie_query(
     listener: TcpListener,
     tasks: &mut Tasks,
 ) -> Result<Health> {
-    let kafka = log.config.clone();
+    let (kafka, faults) = (log.config.clone(), log.faults.clone());
     let observer = format!("{}-{}", ragstream_query::CONSUMER, node_name(&config)?);
     let ports = ragstream_query::Ports {
-        open_log: Box::new(move |start| view_source(&kafka, topics::EMBEDDINGS, start, observer)),
+        open_log: Box::new(move |start| {
+            view_source(&kafka, topics::EMBEDDINGS, start, observer).map(|source| faults.source(source))
+        }),
         ends: log.publisher.clone(),
         dead_letters: log.dead_letters.clone(),
-        ledger: ledger.clone(),
+        ledger: log.faults.index(ledger.clone()),
         embedder,
         health: Health::default(),
     };
