@@ -23,8 +23,22 @@ pub struct Answer {
     pub status: StatusCode,
     /// The content type.
     pub content_type: String,
+    /// Seconds in `Retry-After`.
+    pub retry_after: Option<u64>,
     /// The body.
     pub body: Value,
+}
+
+impl Answer {
+    /// That a 503 is a problem which says when to try again.
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub fn assert_try_again(&self) {
+        assert_eq!(self.content_type, "application/problem+json", "{self:?}");
+        assert!(self.retry_after.is_some(), "no Retry-After: {self:?}");
+        assert!(self.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{self:?}");
+    }
 }
 
 impl Api {
@@ -54,8 +68,14 @@ impl Api {
         let status = response.status();
         let content_type = response.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or("");
         let content_type = content_type.to_owned();
+        let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
         let bytes = response.bytes().await?;
-        Ok(Answer { status, content_type, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+        Ok(Answer {
+            status,
+            content_type,
+            retry_after,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        })
     }
 
     /// `GET path`.
@@ -105,6 +125,24 @@ impl Api {
             form = form.part("file", Part::bytes(bytes).file_name(name.to_owned()));
         }
         self.client.post(format!("{}/api/v2/documents/upload", self.base)).multipart(form)
+    }
+
+    /// Uploads one file as a good client does: tries again where there is no answer, or
+    /// a 503, which has to say what to do. Its document and job, or the answer that refuses it.
+    ///
+    /// # Panics
+    /// Where that takes longer than [`crate::PATIENCE`], or a 503 is not as it should be.
+    pub async fn upload_patiently(&self, name: &str, bytes: &[u8], fields: &[(&str, &str)]) -> Answer {
+        eventually(&format!("an answer to the upload of {name}"), || async {
+            let request = self.upload_request([(name, bytes.to_vec())], fields);
+            let answer = self.try_send(request).await.ok()?;
+            if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+                answer.assert_try_again();
+                return None;
+            }
+            Some(answer)
+        })
+        .await
     }
 
     /// Waits until a job is final; its status.

@@ -2,9 +2,13 @@
 //! talks HTTP, reads topics, and kills processes.
 
 pub mod api;
+pub mod audit;
+pub mod cluster;
 pub mod process;
 pub mod raw;
 pub mod role;
+pub mod rows;
+pub mod text;
 pub mod topic;
 
 use std::{future::Future, time::Duration};

@@ -5,28 +5,36 @@ use serde_json::Value;
 use std::{
     fs::File,
     net::TcpListener,
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-/// The binary that `cargo test` built beside this test.
+/// Where ports are looked for: below Linux's ephemeral range (32,768 and up), from
+/// which any outgoing connection could take the port of a role that is down for a moment.
+const PORTS: Range<u16> = 20_000..32_000;
+/// How many random ports are tried.
+const PORT_TRIES: usize = 200;
+
+/// The binary that was built beside this test (`target/<profile>/deps`) or this
+/// program (`target/<profile>`).
 ///
 /// # Panics
 /// Where there is none.
 pub fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("a running test has a file");
-    let binary = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps").join("ragstream");
-    assert!(binary.is_file(), "there is no {}: run `cargo build --workspace`", binary.display());
-    binary
+    let this = std::env::current_exe().expect("a running program has a file");
+    let beside = this.ancestors().skip(1).take(2).map(|dir| dir.join("ragstream"));
+    let found = beside.into_iter().find(|binary| binary.is_file());
+    found.unwrap_or_else(|| panic!("no `ragstream` beside {}: run `cargo build --workspace`", this.display()))
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that no connection takes by chance.
 ///
 /// # Panics
 /// Where the machine has none.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address").port()
+    let mut random = (0..PORT_TRIES).map(|_| rand::random_range(PORTS));
+    random.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("loopback has free ports")
 }
 
 /// A running `ragstream`; killed when dropped.
@@ -69,13 +77,29 @@ impl Process {
     ///
     /// # Panics
     /// Where it does not.
-    pub async fn ended(&mut self) -> ExitStatus {
-        let child = &mut self.child;
+    pub async fn end(&mut self) -> ExitStatus {
         eventually("the end of the process", || {
-            let ended = child.try_wait().expect("a child can be waited for");
+            let ended = self.ended();
             async move { ended }
         })
         .await
+    }
+
+    /// How it ended, where it has.
+    ///
+    /// # Panics
+    /// Where the operating system does not say.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
+    /// A line of `/proc/<pid>/status` in bytes: `VmHWM` is the most memory that was
+    /// ever resident, `VmRSS` what is now.
+    ///
+    /// # Panics
+    /// Where the process is gone.
+    pub fn memory(&self, line: &str) -> u64 {
+        memory_of(self.pid(), line)
     }
 
     /// `kill -9`, and waits for its end.
@@ -93,9 +117,21 @@ impl Process {
         let pid = i32::try_from(self.child.id()).expect("process ids fit");
         // SAFETY: a signal to a child that has not been waited for.
         unsafe { libc::kill(pid, libc::SIGINT) };
-        let status = self.ended().await;
+        let status = self.end().await;
         assert!(status.success(), "ended with {status}; its log:\n{}", self.log());
     }
+}
+
+/// A line of a process's `/proc/<pid>/status`, in bytes.
+///
+/// # Panics
+/// Where the process or the line is not there.
+pub fn memory_of(pid: u32, line: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let value =
+        status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':')).expect("the line is there");
+    let kib: u64 = value.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+    kib * 1024
 }
 
 impl Drop for Process {

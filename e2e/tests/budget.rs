@@ -41,7 +41,7 @@ async fn a_worker_for_which_everything_fails_stops_and_what_it_gave_up_can_be_re
         uploads.body["files"].as_array().unwrap().iter().map(|file| text(file, "job_id")).collect();
 
     // What an operator sees: the process ends, with a code and a reason.
-    let status = node.process.ended().await;
+    let status = node.process.end().await;
     assert_eq!(status.code(), Some(1), "{}", node.process.log());
     let log = node.process.log();
     let alarm = log.lines().find(|line| line.contains("worker stopped by itself")).expect(&log);

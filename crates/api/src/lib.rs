@@ -4,8 +4,8 @@
 //! Errors are [`problem::Problem`]s (RFC 9457); which fault is which status is
 //! decided in one function there.
 
-pub mod dead_letters;
 pub mod admin;
+pub mod dead_letters;
 pub mod documents;
 pub mod problem;
 pub mod search;

@@ -1,6 +1,6 @@
 //! One document's way through ingestion.
 
-use crate::{metrics, scratch::Scratch};
+use crate::{metrics, open::OpenAttempts, scratch::Scratch};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use ragstream_chunk::Chunker;
@@ -9,7 +9,8 @@ use ragstream_core::{
     document::text_key,
     event::{ChunkReady, IndexKey, IngestRequested},
     fault::{Fault, Result},
-    ports::{BlobStore, GivenUp, IngestionLedger, JobFailure, Lineage, Publisher},
+    id::{DocumentId, Version},
+    ports::{Attempt, BlobStore, GivenUp, IngestionLedger, JobFailure, Lineage, Publisher},
     text::DocumentText,
 };
 use ragstream_extract::ChildExtractor;
@@ -32,6 +33,7 @@ const MAX_RECORDED_ATTEMPTS: u32 = 10;
 
 pub(crate) struct Ingestion {
     pub(crate) ledger: Arc<dyn IngestionLedger>,
+    pub(crate) open: OpenAttempts,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) extractor: ChildExtractor,
@@ -83,7 +85,9 @@ impl Ingestion {
             if message.is_sent_back() {
                 self.reopen(&event, &message.place()).await?;
             }
-            self.ingest(&event, &origin).await
+            let outcome = self.ingest(&event, &origin).await;
+            self.open.ended(event.document.document_id, event.document.version, &outcome);
+            outcome
         }
         .instrument(span)
         .await
@@ -121,7 +125,7 @@ impl Ingestion {
         let (id, version) = (event.document.document_id, event.document.version);
         let scratch = Scratch::fetch(&*self.blobs, &event.blob, &self.work_dir).await?;
         // On record before anything looks at the bytes: they may take the process down.
-        let Some(attempt) = self.ledger.begin_attempt(id, version).await? else {
+        let Some(attempt) = self.begin(id, version).await? else {
             return Ok(Outcome::Unwanted);
         };
         if attempt.number > MAX_RECORDED_ATTEMPTS {
@@ -157,6 +161,18 @@ impl Ingestion {
         metrics::TEXT_BYTES.inc_by(bytes);
         tracing::debug!(chunks = count, bytes, extractor = lineage.extractor, "document chunked");
         Ok(Outcome::Chunked)
+    }
+
+    /// An outage uses up no attempt: the one that it interrupted goes on.
+    async fn begin(&self, id: DocumentId, version: Version) -> Result<Option<Attempt>> {
+        if self.open.has(id, version) {
+            return self.ledger.resume_attempt(id, version).await;
+        }
+        let attempt = self.ledger.begin_attempt(id, version).await?;
+        if attempt.is_some() {
+            self.open.begun(id, version);
+        }
+        Ok(attempt)
     }
 
     async fn extract(&self, event: &IngestRequested, scratch: &Scratch) -> Result<DocumentText> {

@@ -6,6 +6,7 @@
 mod config;
 mod handler;
 mod metrics;
+mod open;
 mod scratch;
 
 pub use config::IngestionConfig;
@@ -44,6 +45,7 @@ pub fn run(config: IngestionConfig, ports: Ports, tasks: &mut Tasks) -> HealthHa
     let settings = Config { concurrency: config.concurrency, ..Config::named(CONSUMER) };
     let handler = Arc::new(Ingestion {
         ledger: ports.ledger,
+        open: Default::default(),
         blobs: ports.blobs,
         publisher: ports.publisher,
         extractor: ports.extractor,

@@ -27,7 +27,7 @@ use ragstream_runtime::{
     health::{Health, Status},
     tasks::{TaskError, Tasks},
 };
-use ragstream_testkit::{fresh_database, unique};
+use ragstream_testkit::{MemoryBlobs, fresh_database, unique};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -107,6 +107,8 @@ impl World {
             ends: self.publisher.clone(),
             dead_letters: Arc::new(KafkaDeadLetters::new(&self.publisher)),
             ledger: Arc::new(self.ledger.clone()),
+            blobs: Arc::new(MemoryBlobs::new()),
+            node: unique("node"),
             embedder: Arc::new(Model(model)),
             health: Health::default(),
         };

@@ -1,5 +1,6 @@
 //! Where the parts are that the roles are tied to.
 
+use crate::faults::Faults;
 use clap::Args;
 use ragstream_embedded::Parts;
 use ragstream_runtime::config::ConfigError;
@@ -29,6 +30,9 @@ pub(crate) struct Addresses {
     /// Copies of each record, where a topic has to be created.
     #[arg(long, env = "RAGSTREAM_REPLICATION", value_name = "N", default_value_t = 1)]
     pub(crate) replication: i32,
+    /// Faults between the roles and their parts, for tests; see `faults/mod.rs`.
+    #[arg(long, env = "RAGSTREAM_FAULTS", value_name = "PLAN", hide = true)]
+    pub(crate) faults: Option<Faults>,
 }
 
 impl Addresses {

@@ -1,6 +1,6 @@
 //! Connections to the parts, made ready to use: schema, topics, bucket.
 
-use crate::addresses::Addresses;
+use crate::{addresses::Addresses, faults::Faults};
 use anyhow::{Context, Result};
 use backon::{ExponentialBuilder, Retryable};
 use futures::future::try_join_all;
@@ -24,16 +24,22 @@ pub(crate) struct Log {
     pub(crate) config: KafkaConfig,
     pub(crate) publisher: Arc<KafkaPublisher>,
     pub(crate) dead_letters: Arc<KafkaDeadLetters>,
+    /// What is to go wrong on the way to the parts.
+    pub(crate) faults: Faults,
 }
 
 /// Connects, and creates the topics where they are missing. Waits for the broker as long as it takes.
 pub(crate) async fn log(addresses: &Addresses, token: &CancellationToken) -> Result<Log> {
-    let config = KafkaConfig::new(Addresses::required(&addresses.kafka, "kafka")?);
+    let faults = addresses.faults.clone().unwrap_or_default();
+    faults.warn();
+    let config =
+        KafkaConfig::new(Addresses::required(&addresses.kafka, "kafka")?).tuned_by(std::env::vars_os());
+    // First: it finds settings that librdkafka refuses, and needs no broker.
+    let publisher = Arc::new(KafkaPublisher::new(&config)?);
     let topics = TopicSettings { partitions: addresses.partitions, replication: addresses.replication };
     patiently("Kafka", token, || ensure_topics(&config, topics)).await?;
-    let publisher = Arc::new(KafkaPublisher::new(&config)?);
     let dead_letters = Arc::new(KafkaDeadLetters::new(&publisher));
-    Ok(Log { config, publisher, dead_letters })
+    Ok(Log { config, publisher, dead_letters, faults })
 }
 
 /// Connects, and applies the schema.

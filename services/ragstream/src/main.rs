@@ -6,11 +6,13 @@ mod cli;
 mod client;
 mod connect;
 mod demo;
+mod faults;
 mod roles;
 mod standalone;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use ragstream_core::fault::Fault;
 use ragstream_runtime::{
     config::{ConfigError, EXIT_BAD_CONFIGURATION},
     telemetry,
@@ -64,5 +66,10 @@ fn main() -> ExitCode {
 
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("ragstream: {error:#}");
-    if error.is::<ConfigError>() { ExitCode::from(EXIT_BAD_CONFIGURATION) } else { ExitCode::FAILURE }
+    let refused = error.downcast_ref().is_some_and(|fault: &Fault| fault.class == "kafka_config");
+    if refused || error.is::<ConfigError>() {
+        ExitCode::from(EXIT_BAD_CONFIGURATION)
+    } else {
+        ExitCode::FAILURE
+    }
 }

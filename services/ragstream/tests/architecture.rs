@@ -44,6 +44,7 @@ fn allowed(name: &str) -> &'static [&'static str] {
         "postgres" | "s3" | "embedder" => &["core"],
         "kafka" => &["core", "worker", "proto"],
         "testkit" => &["core", "embedded"],
+        "e2e" => &["embedded"],
         "gateway" => &["core", "proto", "worker", "runtime", "api", "extract"],
         "ingestion" => &["core", "proto", "worker", "runtime", "extract", "chunk"],
         "embedding" => &["core", "proto", "worker", "runtime"],

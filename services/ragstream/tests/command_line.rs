@@ -39,6 +39,25 @@ fn bad_configuration_exits_with_64_and_says_what_to_give() {
 }
 
 #[test]
+fn plans_of_faults_and_settings_of_kafka_that_mean_nothing_are_bad_configuration() {
+    for (name, value, hint) in [
+        ("RAGSTREAM_FAULTS", "nowhere=crash", "before_handle"),
+        ("RAGSTREAM_KAFKA_PRODUCER_NO_SUCH_SETTING", "1", "no.such.setting"),
+        ("RAGSTREAM_KAFKA_CLIENT_BROKER_ADDRESS_FAMILY", "v5", "broker.address.family"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ragstream"))
+            .args(["gateway", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1"])
+            .args(["--postgres", "postgres://u:p@127.0.0.1:1/d", "--s3", "http://a:s@127.0.0.1:1/b"])
+            .env(name, value)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{name}={value}: {said}");
+        assert!(said.contains(hint), "{name}={value}: {said}");
+    }
+}
+
+#[test]
 fn help_names_every_role_and_client() {
     let output = ragstream(&["--help"]);
     assert!(output.status.success());

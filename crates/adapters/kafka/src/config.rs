@@ -2,7 +2,7 @@
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, fmt, time::Duration};
 
 /// Largest record that [`crate::KafkaPublisher`] appends: key, value and headers.
 /// A chunk with its text and vector is a few KiB; this leaves room for a
@@ -75,6 +75,24 @@ impl KafkaConfig {
             consumer: BTreeMap::new(),
             producer: BTreeMap::new(),
         }
+    }
+
+    /// With the settings among these variables: `RAGSTREAM_KAFKA_CLIENT_SASL_PASSWORD` is
+    /// `sasl.password` of every client, `RAGSTREAM_KAFKA_CONSUMER_*` and
+    /// `RAGSTREAM_KAFKA_PRODUCER_*` are for these alone.
+    pub fn tuned_by(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        for (name, value) in variables {
+            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else { continue };
+            let Some(name) = name.strip_prefix("RAGSTREAM_KAFKA_") else { continue };
+            let (settings, name) = match name.split_once('_') {
+                Some(("CLIENT", name)) => (&mut self.extra, name),
+                Some(("CONSUMER", name)) => (&mut self.consumer, name),
+                Some(("PRODUCER", name)) => (&mut self.producer, name),
+                _ => continue,
+            };
+            settings.insert(name.to_lowercase().replace('_', "."), value.to_owned());
+        }
+        self
     }
 
     fn client(&self, settings: &[(&str, &str)], role: &BTreeMap<String, String>) -> ClientConfig {
@@ -198,6 +216,24 @@ impl KafkaConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_environment_tunes_clients_consumers_and_producers() {
+        let variables = [
+            ("RAGSTREAM_KAFKA", "elsewhere:1"),
+            ("RAGSTREAM_KAFKA_CLIENT_SECURITY_PROTOCOL", "SASL_SSL"),
+            ("RAGSTREAM_KAFKA_CONSUMER_MAX_POLL_INTERVAL_MS", "7000"),
+            ("RAGSTREAM_KAFKA_PRODUCER_LINGER_MS", "50"),
+            ("RAGSTREAM_KAFKA_OTHER_LINGER_MS", "60"),
+        ];
+        let config = KafkaConfig::new("broker:9092").tuned_by(variables.map(|(n, v)| (n.into(), v.into())));
+        assert_eq!(config.brokers, "broker:9092");
+        assert_eq!(config.group("g").get("security.protocol"), Some("SASL_SSL"));
+        assert_eq!(config.producer().get("security.protocol"), Some("SASL_SSL"));
+        assert_eq!(config.group("g").get("max.poll.interval.ms"), Some("7000"));
+        assert_eq!(config.producer().get("linger.ms"), Some("50"));
+        assert_eq!(config.group("g").get("linger.ms"), None);
+    }
 
     #[test]
     fn passwords_are_not_printed_and_settings_win() {

@@ -107,12 +107,24 @@ pub(crate) async fn begin_commit(
                     AND j.chunks_total = (SELECT count(*) FROM document_chunks c
                                            WHERE c.document_id = j.document_id AND c.version = j.version
                                              AND c.status IN ('embedded', 'indexed'))
-              RETURNING j.document_id, j.version, j.job_id, j.chunks_total)
-             SELECT begun.*, old.versions, old.chunk_ids FROM begun,
+              RETURNING j.document_id, j.version, j.job_id, j.chunks_total),
+             whole AS (
+                 SELECT * FROM begun
+              UNION ALL
+                 SELECT j.document_id, j.version, j.job_id, j.chunks_total
+                   FROM unnest($1::uuid[], $2::int[]) AS asked (document_id, version),
+                        documents d, document_jobs j
+                  WHERE j.document_id = asked.document_id AND j.version = asked.version
+                    AND d.document_id = j.document_id AND d.version = j.version
+                    AND j.stage = 'complete'
+                    AND EXISTS (SELECT FROM document_jobs o
+                                 WHERE o.document_id = j.document_id AND o.version < j.version
+                                   AND NOT o.retired))
+             SELECT whole.*, old.versions, old.chunk_ids FROM whole,
                     LATERAL (SELECT coalesce(array_agg(o.version), '{}') AS versions,
                                     coalesce(array_agg(o.chunk_id), '{}') AS chunk_ids
                                FROM document_chunks o
-                              WHERE o.document_id = begun.document_id AND o.version < begun.version) old",
+                              WHERE o.document_id = whole.document_id AND o.version < whole.version) old",
         )
         .await
         .map_err(fault)?;

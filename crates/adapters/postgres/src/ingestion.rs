@@ -8,6 +8,7 @@ use ragstream_core::{
     id::{ChunkId, DocumentId, Version},
     ports::{Attempt, GivenUp, IngestionLedger, Lineage},
 };
+use tokio_postgres::Row;
 
 /// The fence, over a job `j` and its document `d`: the version is the document's
 /// current one, and its job has not ended. Every statement of this file has it.
@@ -56,10 +57,21 @@ impl IngestionLedger for Ledger {
             .await
             .map_err(fault)?;
         let row = client.query_opt(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;
-        Ok(row.map(|row| Attempt {
-            number: row.get::<_, i32>("attempts") as u32,
-            chunked_before: row.get("chunked_before"),
-        }))
+        Ok(row.as_ref().map(attempt))
+    }
+
+    async fn resume_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(concat!(
+                "SELECT j.attempts, j.chunks_total IS NOT NULL AS chunked_before
+                   FROM document_jobs j, documents d WHERE",
+                workable!()
+            ))
+            .await
+            .map_err(fault)?;
+        let row = client.query_opt(&statement, &[&document_id.0, &version.0]).await.map_err(fault)?;
+        Ok(row.as_ref().map(attempt))
     }
 
     async fn begin_chunking(&self, document_id: DocumentId, version: Version) -> Result<bool> {
@@ -187,4 +199,8 @@ impl IngestionLedger for Ledger {
         transaction.commit().await.map_err(fault)?;
         Ok(reopened)
     }
+}
+
+fn attempt(row: &Row) -> Attempt {
+    Attempt { number: row.get::<_, i32>("attempts") as u32, chunked_before: row.get("chunked_before") }
 }

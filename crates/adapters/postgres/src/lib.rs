@@ -17,7 +17,7 @@ mod outbox;
 mod pool;
 mod status;
 mod trash;
-mod webhooks;
 mod verify;
+mod webhooks;
 
 pub use pool::{Ledger, LedgerConfig};

@@ -40,6 +40,7 @@ async fn an_update_is_the_next_version_and_fences_the_one_before() {
     let (id, version) = (first.document_id, first.version);
     assert!(!ledger.is_wanted(id, version).await.unwrap());
     assert!(ledger.begin_attempt(id, version).await.unwrap().is_none());
+    assert!(ledger.resume_attempt(id, version).await.unwrap().is_none());
     assert!(!ledger.record_chunks(id, version, &chunks(&first, 5), &Lineage::default()).await.unwrap());
     let failure = given_up("t/0/1");
     assert!(!ledger.fail_job(id, version, &failure).await.unwrap());
@@ -72,6 +73,31 @@ async fn an_update_is_the_next_version_and_fences_the_one_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_marker_and_farewell_leaves_the_old_version_to_whoever_comes_next() {
+    let ledger = ledger().await;
+    let first = accept(&ledger, upload("v1", Some("x"))).await.document;
+    let old = chunked(&ledger, &first, 2).await;
+    let second = accept(&ledger, upload("v2", Some("x"))).await.document;
+    let version = (second.document_id, second.version);
+    let new = chunked(&ledger, &second, 1).await;
+    ledger.mark_embedded(&[(new[0].id, 0, 7)], "m").await.unwrap();
+    assert_eq!(ledger.begin_commit(&[version]).await.unwrap().len(), 1);
+    // The marker is appended, an index shows the version, the worker dies.
+    ledger.mark_indexed(&[new[0].id], &[version]).await.unwrap();
+
+    let plans = ledger.begin_commit(&[version]).await.unwrap();
+    assert_eq!((plans.len(), plans[0].retired.len()), (1, old.len()));
+    assert_eq!((plans[0].job_id, plans[0].chunk_count), (second.job_id, 1));
+    ledger.finish_commit(&plans).await.unwrap();
+    assert_eq!(
+        ledger.discarded(10).await.unwrap(),
+        ["uploads/v1".to_owned(), text_key(first.document_id, first.version)]
+    );
+    assert!(ledger.begin_commit(&[version]).await.unwrap().is_empty());
+    assert_eq!(stage(&ledger, &second).await, JobStage::Complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_is_ready_once_all_its_chunks_are_in_the_log_and_statuses_never_move_back() {
     let ledger = ledger().await;
     let document = accept(&ledger, upload("a", None)).await.document;
@@ -82,6 +108,8 @@ async fn a_version_is_ready_once_all_its_chunks_are_in_the_log_and_statuses_neve
     let version = (document.document_id, document.version);
     let job = ledger.job(document.job_id).await.unwrap().unwrap();
     assert_eq!((job.attempts, job.chunks_total), (2, Some(3)));
+    let resumed = ledger.resume_attempt(version.0, version.1).await.unwrap().unwrap();
+    assert_eq!((resumed.number, resumed.chunked_before), (2, true));
     assert_eq!(job.chunks[&ChunkStatus::Pending], 3);
 
     ledger.mark_embedded(&[(all[0].id, 1, 10), (all[1].id, 1, 11)], "m").await.unwrap();

@@ -230,6 +230,9 @@ pub trait IngestionLedger: Send + Sync {
     /// Puts an attempt on record. `None`: there is nothing to do (any more).
     async fn begin_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>>;
 
+    /// Goes on with the attempt that is on record, after an outage that interrupted it.
+    async fn resume_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>>;
+
     /// The text is out; it is being cut.
     async fn begin_chunking(&self, document_id: DocumentId, version: Version) -> Result<bool>;
 
@@ -309,7 +312,8 @@ pub trait EmbeddingLedger: Send + Sync {
     /// Takes those of these versions that have all their chunks in the log to the
     /// stage `indexing`, from which no user calls them back, and tells which they
     /// are; those that are there already too, for a crash may have come before
-    /// their marker. A second marker does no harm.
+    /// their marker; and complete ones whose earlier versions were not let go, for
+    /// a crash may have come right after it. A second marker does no harm.
     ///
     /// Asked after [`Self::mark_embedded`]: of several workers that finish a
     /// version together at least one is told.

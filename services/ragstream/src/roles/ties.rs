@@ -36,7 +36,7 @@ pub(crate) fn tie_gateway(
         trash: ledger.clone(),
         outbox: ledger.clone(),
         blobs: blobs.clone(),
-        publisher: log.publisher.clone(),
+        publisher: log.faults.publisher(log.publisher.clone()),
         dead_letters: ragstream_gateway::DeadLetterPorts {
             log: Arc::new(KafkaDeadLetterLog::new(&log.config)),
             ends: log.publisher.clone(),
@@ -85,11 +85,15 @@ pub(crate) fn tie_ingestion(
         },
     };
     let ports = ragstream_ingestion::Ports {
-        requests: group_source(&log.config, ragstream_ingestion::CONSUMER, &[topics::INGEST_REQUESTS])?,
+        requests: log.faults.source(group_source(
+            &log.config,
+            ragstream_ingestion::CONSUMER,
+            &[topics::INGEST_REQUESTS],
+        )?),
         dead_letters: log.dead_letters.clone(),
-        ledger: ledger.clone(),
+        ledger: log.faults.ingestion(ledger.clone()),
         blobs: blobs.clone(),
-        publisher: log.publisher.clone(),
+        publisher: log.faults.publisher(log.publisher.clone()),
         extractor,
         chunker,
     };
@@ -106,11 +110,15 @@ pub(crate) fn tie_embedding(
 ) -> Result<Health> {
     let model = embedders.first().context("the pool has no model")?.model().clone();
     let ports = ragstream_embedding::Ports {
-        chunks: group_source(&log.config, ragstream_embedding::CONSUMER, &[topics::CHUNKS])?,
+        chunks: log.faults.source(group_source(
+            &log.config,
+            ragstream_embedding::CONSUMER,
+            &[topics::CHUNKS],
+        )?),
         dead_letters: log.dead_letters.clone(),
-        ledger: ledger.clone(),
-        publisher: log.publisher.clone(),
-        embedders: embedders.into_iter().map(|embedder| embedder as Arc<dyn Embedder>).collect(),
+        ledger: log.faults.embedding(ledger.clone()),
+        publisher: log.faults.publisher(log.publisher.clone()),
+        embedders: embedders.into_iter().map(|embedder| log.faults.embedder(embedder)).collect(),
         model,
     };
     let worker = ragstream_embedding::run(config, ports, tasks).context("can't start the model's threads")?;
@@ -126,14 +134,16 @@ pub(crate) async fn tie_query(
     listener: TcpListener,
     tasks: &mut Tasks,
 ) -> Result<Health> {
-    let kafka = log.config.clone();
+    let (kafka, faults) = (log.config.clone(), log.faults.clone());
     let node = node_name(&config)?;
     let observer = format!("{}-{node}", ragstream_query::CONSUMER);
     let ports = ragstream_query::Ports {
-        open_log: Box::new(move |start| view_source(&kafka, topics::EMBEDDINGS, start, observer)),
+        open_log: Box::new(move |start| {
+            view_source(&kafka, topics::EMBEDDINGS, start, observer).map(|source| faults.source(source))
+        }),
         ends: log.publisher.clone(),
         dead_letters: log.dead_letters.clone(),
-        ledger: ledger.clone(),
+        ledger: log.faults.index(ledger.clone()),
         blobs: blobs.clone(),
         node,
         embedder,
