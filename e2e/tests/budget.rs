@@ -31,6 +31,8 @@ async fn a_worker_for_which_everything_fails_stops_and_what_it_gave_up_can_be_re
         ("RAGSTREAM_KAFKA", brokers.clone()),
         ("RAGSTREAM_POSTGRES", postgres.clone()),
         ("RAGSTREAM_S3", s3().await.url()),
+        // What is under way when the budget is used up may be given up too.
+        ("RAGSTREAM_INGESTION_CONCURRENCY", "2".to_owned()),
     ];
     let mut node = Standalone::start_with(dir.path(), &parts).await;
     let names: Vec<String> = (0..DOCUMENTS).map(|i| format!("ship-{i}.txt")).collect();

@@ -179,7 +179,7 @@ impl Role {
 
 /// Elements in elements: the parser looks through all that are open for each new one.
 fn takes_minutes() -> Vec<u8> {
-    format!("<html><body><p>Down we go.</p>{}", "<div>".repeat(200_000)).into_bytes()
+    format!("<html><body><p>Down we go.</p>{}", "<div>".repeat(400_000)).into_bytes()
 }
 
 /// A tree of a quarter of a GiB.

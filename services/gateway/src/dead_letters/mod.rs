@@ -2,12 +2,13 @@
 //!
 //! [`scan`] walks through them from the newest on, [`filter`] says which are asked
 //! for, [`letter`] understands one and [`shown`] puts it into an answer;
-//! [`redrive`] sends them back.
+//! [`redrive`] sends them back, as far as [`judge`] lets it.
 
 mod cursor;
 #[cfg(test)]
 mod fakes;
 mod filter;
+mod judge;
 mod letter;
 mod named;
 mod redrive;
