@@ -459,6 +459,7 @@ async fn webhooks_are_kept_tested_and_refused_with_a_reason() {
     let public = "https://8.8.8.8/hook";
     refused(json!({"url": public, "events": ["document.compleet"]}), 422, "invalid_field").await;
     refused(json!({"url": public, "secret": "too short"}), 422, "invalid_field").await;
+    refused(json!({"url": public, "collection": ""}), 422, "invalid_field").await;
     refused(json!({"url": public, "colour": "red"}), 400, "invalid_json").await;
     refused(json!({}), 400, "invalid_json").await;
     assert_eq!(api.get("/api/v2/webhooks").await.body, json!({"webhooks": []}));

@@ -23,7 +23,8 @@ pub trait LifecycleLog: Send + Sync {
     /// Of several relays one works, the others get 0. So the order of ids is that of
     /// the log, for each document: two changes of one never overlap, because each
     /// holds the row that the other one waits for. (Between documents an event may
-    /// come after one with a higher id: its transaction took longer.)
+    /// come after one with a higher id: its transaction took longer. So it may for a
+    /// dead letter of an old version that is sent back in the very moment of an update.)
     async fn relay_events(&self, publisher: &dyn Publisher, records: &RecordsOf<'_>, max: u32)
     -> Result<u32>;
 

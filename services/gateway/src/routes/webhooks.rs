@@ -63,8 +63,9 @@ fn checked(request: WebhookRequest) -> Result<(NewWebhook, Url), Problem> {
     events.sort();
     events.dedup();
     for (field, text) in [("collection", &collection), ("description", &description)] {
-        if text.as_ref().is_some_and(|text| text.len() > MAX_TEXT || text.contains('\0')) {
-            return Err(invalid(field, format_args!("must be {MAX_TEXT} bytes of text at most")));
+        let fits = |text: &String| (1..=MAX_TEXT).contains(&text.len()) && !text.contains('\0');
+        if !text.as_ref().is_none_or(fits) {
+            return Err(invalid(field, format_args!("must be 1 to {MAX_TEXT} bytes of text, or left out")));
         }
     }
     let secret = secret.unwrap_or_else(Secret::generate);
