@@ -11,6 +11,7 @@ pub mod fault;
 pub mod id;
 pub mod job;
 pub mod ports;
+pub mod seldom;
 pub mod text;
 pub mod token;
 pub mod topics;
