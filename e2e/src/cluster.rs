@@ -5,7 +5,7 @@
 use crate::{
     api::Api,
     eventually,
-    process::{Process, blob_store_of, free_port, repository},
+    process::{Process, blob_store_of, children_of, free_port, repository},
     rows::Rows,
     topic::{self, Record},
 };
@@ -52,6 +52,17 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.component())
     }
+}
+
+/// How a part goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// It is stopped politely.
+    Stopped,
+    /// It is killed.
+    Killed,
+    /// It takes connections and never answers. S3, which is in the test's own process, stays.
+    Frozen,
 }
 
 /// What a process does.
@@ -215,9 +226,13 @@ impl Cluster {
         &self.brokers
     }
 
-    /// Stops a part: politely, or as `kill -9` does. Its port and folder stay.
-    pub async fn stop(&mut self, part: Part, politely: bool) {
-        let deadline = if politely { STOP } else { Duration::ZERO };
+    /// Takes a part away. Its port and folder stay.
+    pub async fn stop(&mut self, part: Part, how: Away) {
+        let deadline = match how {
+            Away::Stopped => STOP,
+            Away::Killed => Duration::ZERO,
+            Away::Frozen => return self.signal(part, libc::SIGSTOP),
+        };
         match part {
             Part::Kafka => {
                 if let Some(kafka) = self.kafka.take() {
@@ -237,11 +252,26 @@ impl Cluster {
         }
     }
 
-    /// Starts a part that was stopped, where it was.
+    /// Signals all processes of a part.
+    fn signal(&self, part: Part, signal: i32) {
+        let pid = match part {
+            Part::Kafka => self.kafka.as_ref().and_then(|kafka| kafka.report().pid),
+            Part::Postgres => self.postgres.as_ref().and_then(|postgres| postgres.report().pid),
+            Part::S3 => None,
+        };
+        for pid in pid.into_iter().flat_map(|pid| [vec![pid], children_of(pid)].concat()) {
+            let pid = i32::try_from(pid).expect("process ids fit");
+            // SAFETY: a signal to processes that this test has started.
+            unsafe { libc::kill(pid, signal) };
+        }
+    }
+
+    /// Brings a part back, where it was.
     ///
     /// # Panics
     /// Where it does not start, or not on its port.
     pub async fn restart(&mut self, part: Part) {
+        self.signal(part, libc::SIGCONT);
         let (was, is) = match part {
             Part::Kafka if self.kafka.is_none() => {
                 let kafka = start_kafka(&self.dir).await;

@@ -134,6 +134,18 @@ pub fn memory_of(pid: u32, line: &str) -> u64 {
     kib * 1024
 }
 
+/// The processes that a process started and that still run.
+pub fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    tasks
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|children| {
+            children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
@@ -224,7 +236,7 @@ impl Standalone {
     /// Where the log does not say.
     pub fn kafka(&self) -> String {
         let log = self.process.log();
-        let line = log.lines().rev().find(|line| line.contains(" ready")).expect("it says when it is ready");
+        let line = log.lines().rev().find(|line| line.contains("kafka=")).expect("it says when it is ready");
         let rest = line.split("kafka=").nth(1).expect("it says where Kafka is");
         rest.split_whitespace().next().expect("an address").trim_matches('"').to_owned()
     }

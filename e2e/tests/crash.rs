@@ -2,7 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use futures::{StreamExt, stream};
-use ragstream_e2e::{PATIENCE, api::text, eventually, process::Standalone, topic};
+use ragstream_e2e::{
+    PATIENCE,
+    api::text,
+    eventually,
+    process::{Standalone, children_of},
+    topic,
+};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -94,17 +100,6 @@ async fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kill_9() {
         + topic::records(&node.kafka(), "chunk-processing.dlq").len();
     assert_eq!(letters, 0);
     node.process.interrupt().await;
-}
-
-fn children_of(pid: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    tasks
-        .flatten()
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|children| {
-            children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
-        })
-        .collect()
 }
 
 /// Whether a process runs (a zombie does not).

@@ -5,13 +5,20 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use ragstream_core::fault::{Fault, FaultKind};
+use ragstream_core::{
+    fault::{Fault, FaultKind},
+    seldom::Seldom,
+};
 use serde::{Deserialize, Serialize};
+use std::time::Instant;
 use utoipa::ToSchema;
 
 /// What clients are asked to wait when a dependency is down, in seconds: about
 /// the time that a broker or database takes to restart.
 const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// An outage is logged when it begins, not with every request that it refuses.
+static OUTAGES: Seldom = Seldom::new();
 
 /// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -96,7 +103,9 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         match (fault.kind, fault.class) {
             (FaultKind::Unavailable, class) => {
-                tracing::warn!(class, error = %fault, "request not served: a dependency is down");
+                if let Some(more) = OUTAGES.say(class, Instant::now()) {
+                    tracing::warn!(class, error = %fault, more, "requests not served: a dependency is down");
+                }
                 Self::unavailable(class, format!("{}; try again later", fault.message))
             }
             (FaultKind::Invalid, "blob_missing") => Self::not_found(fault.message),

@@ -14,6 +14,7 @@ pub mod id;
 pub mod job;
 pub mod lifecycle;
 pub mod ports;
+pub mod seldom;
 pub mod text;
 pub mod token;
 pub mod topics;

@@ -5,8 +5,9 @@ use std::{fs::File, io::IsTerminal, path::PathBuf, sync::Arc};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// What is logged where nothing else is asked for: our own events, and only
-/// the complaints of libraries.
-const DEFAULT_FILTER: &str = "warn,ragstream=info";
+/// the complaints of libraries. Not those of the pool of database connections: it has one
+/// for each of them when the server goes away, which whoever uses them tells once.
+const DEFAULT_FILTER: &str = "warn,ragstream=info,deadpool=error";
 
 /// How to log.
 #[derive(Clone, Debug, Default)]

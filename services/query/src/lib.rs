@@ -84,7 +84,9 @@ pub async fn run(
     let consumer: HealthHandle = worker.health();
     let health = ports
         .health
-        .with(consumer.as_probe("index_consumer"))
+        // Questions are answered through an outage of the log or of the rows; `freshness`
+        // says how far the answer is.
+        .with_optional(consumer.as_probe("index_consumer"))
         .with(Arc::new(view::CaughtUp::new(view.clone())));
     let asker = Arc::new(ask::Asker::new(view.clone(), ports.embedder));
     let router = routes::router(asker)

@@ -20,6 +20,10 @@ const SCHEMA_LOCK: i64 = 0x7261_6773_7472_6561;
 /// the caller waits and tries again.
 const STATEMENT_TIMEOUT: &str = "30s";
 
+/// A server whose machine acknowledges nothing of a request for this long is gone: the
+/// network would go on trying for a quarter of an hour.
+const NO_ACKNOWLEDGEMENT: Duration = Duration::from_secs(30);
+
 /// How to reach the database.
 #[derive(Clone, Debug)]
 pub struct LedgerConfig {
@@ -57,7 +61,8 @@ impl Ledger {
         pg.application_name("ragstream")
             .options(format!("-c statement_timeout={STATEMENT_TIMEOUT}"))
             .connect_timeout(config.wait)
-            .keepalives_idle(Duration::from_secs(30));
+            .keepalives_idle(Duration::from_secs(30))
+            .tcp_user_timeout(NO_ACKNOWLEDGEMENT);
         let manager =
             Manager::from_config(pg, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)

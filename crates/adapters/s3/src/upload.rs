@@ -11,7 +11,11 @@ use aws_sdk_s3::{
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use bytes::Bytes;
-use ragstream_core::fault::{Fault, Result};
+use ragstream_core::{
+    fault::{Fault, Result},
+    seldom::Seldom,
+};
+use std::time::Instant;
 use tokio::{runtime::Handle, task::JoinSet};
 
 /// Parts that are on their way at once; one more is being read. Bounds the memory
@@ -20,6 +24,8 @@ const ON_THEIR_WAY: usize = 2;
 
 /// The most parts that S3 takes, which bounds a blob to 80,000 MiB.
 const MAX_PARTS: i32 = 10_000;
+
+static LEFT: Seldom = Seldom::new();
 
 /// Where an upload goes.
 #[derive(Clone)]
@@ -149,7 +155,9 @@ impl Target {
             .await;
         if let Err(error) = aborted {
             let error = fault_of("take an upload back", &self.bucket, error);
-            tracing::warn!(%error, "parts of an upload stay in the blob store until it expires them");
+            if let Some(more) = LEFT.say(error.class, Instant::now()) {
+                tracing::warn!(%error, more, "parts of uploads stay in the blob store until it expires them");
+            }
         }
     }
 }

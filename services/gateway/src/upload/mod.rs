@@ -18,7 +18,9 @@ use ragstream_api::{
     problem::{FileProblem, Problem},
 };
 use ragstream_core::{
+    document::DocumentRef,
     event::IngestRequested,
+    fault::Fault,
     id::{BatchId, DocumentId, JobId},
     ports::{Accepted, BlobStore, Intake, NewUpload},
     token::ConsistencyToken,
@@ -26,11 +28,18 @@ use ragstream_core::{
 use ragstream_proto::encode::{self, Origin};
 use ragstream_runtime::http::RequestContext;
 use staged::{Refused, Staged};
-use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
 
 /// Files of one request whose transactions run at once.
 const CONCURRENT_TRANSACTIONS: usize = 4;
+
+/// How long putting an upload on record may take: past a wait for a connection and a busy
+/// moment. A database that takes a question and never answers must not hold the client.
+const RECORDED: Duration = Duration::from_secs(10);
 
 /// Takes uploads.
 #[derive(Clone)]
@@ -164,13 +173,13 @@ impl Uploads {
             correlation_id: context.correlation_id.clone(),
         };
         let origin = Origin { correlation_id: context.correlation_id.clone(), trace: context.trace.child() };
-        let accepted = self
-            .intake
-            .accept(upload, &|document| {
-                let event = IngestRequested { document: document.clone(), blob: blob.clone() };
-                encode::ingest_requested(&event, &origin)
-            })
-            .await;
+        let request = |document: &DocumentRef| {
+            let event = IngestRequested { document: document.clone(), blob: blob.clone() };
+            encode::ingest_requested(&event, &origin)
+        };
+        let accepted = timeout(RECORDED, self.intake.accept(upload, &request)).await.unwrap_or_else(|_| {
+            Err(Fault::unavailable("postgres_unavailable", "PostgreSQL does not answer in time"))
+        });
         match accepted {
             Ok(accepted) => {
                 let outcome = if accepted.duplicate { "duplicate" } else { "accepted" };

@@ -9,10 +9,11 @@ use ragstream_core::{
     document::Blob,
     fault::Fault,
     ports::{BlobStore, ByteStream},
+    seldom::Seldom,
 };
 use ragstream_extract::ExtractError;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ pub(super) const PREFIX: &str = "uploads/";
 const HEAD_BYTES: usize = 8 * 1024;
 /// Pieces between the socket and the store; each is what one read of the socket gave.
 const PIPE: usize = 8;
+
+static UNNEEDED: Seldom = Seldom::new();
 
 /// A file whose bytes are stored, and removed again on drop unless [kept](Staged::keep).
 pub(super) struct Staged {
@@ -44,7 +47,10 @@ impl Drop for Stored {
         let blobs = self.blobs.clone();
         tokio::spawn(async move {
             if let Err(fault) = blobs.delete(&key).await {
-                tracing::warn!(key, error = %fault, "an unneeded upload stays for the janitor");
+                // With every upload that an outage of the store refuses.
+                if let Some(more) = UNNEEDED.say(fault.class, Instant::now()) {
+                    tracing::warn!(key, error = %fault, more, "unneeded uploads stay for the janitor");
+                }
             }
         });
     }
