@@ -21,14 +21,24 @@ use tokio_postgres::{Client, NoTls};
 
 /// A ledger, and a connection of one's own to the same database.
 async fn ledger() -> (Ledger, Client) {
+    let (ledger, client, _) = ledger_at().await;
+    (ledger, client)
+}
+
+/// The same, and where the database is.
+async fn ledger_at() -> (Ledger, Client, String) {
     let url = fresh_database("").await;
     let ledger = Ledger::new(&LedgerConfig::new(&url)).unwrap();
     ledger.apply_schema().await.unwrap();
     // A second role starts later: nothing is recorded twice.
     ledger.apply_schema().await.unwrap();
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    (ledger, connect(&url).await, url)
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
-    (ledger, client)
+    client
 }
 
 fn upload(sha256: &str, external_id: Option<&str>) -> NewUpload {
@@ -356,6 +366,61 @@ impl ragstream_core::ports::Publisher for Stalled {
         self.held.wait().await;
         self.inner.append(records).await
     }
+}
+
+/// Until somebody in this database waits for a lock.
+async fn somebody_waits(client: &Client) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(std::time::Instant::now() < deadline, "nobody waits");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_others_wait_for_is_told_before_theirs() {
+    let (ledger, mut client, url) = ledger_at().await;
+    let other = connect(&url).await;
+    let document = accept(&ledger, upload("v1", Some("x"))).await.document;
+    let id = document.document_id;
+    // A worker holds the job when an update comes, and another when the document is deleted;
+    // each makes its change while the other one waits.
+    let hold = "SELECT FROM document_jobs WHERE job_id = $1 FOR UPDATE";
+    let set = "UPDATE document_jobs SET stage = $1 WHERE job_id = $2";
+    let change = client.transaction().await.unwrap();
+    change.execute(hold, &[&document.job_id.0]).await.unwrap();
+    let update = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { accept(&ledger, upload("v2", Some("x"))).await.document }
+    });
+    somebody_waits(&other).await;
+    change.execute(set, &[&"embedding", &document.job_id.0]).await.unwrap();
+    change.commit().await.unwrap();
+    let second = update.await.unwrap();
+
+    let change = client.transaction().await.unwrap();
+    change.execute(hold, &[&second.job_id.0]).await.unwrap();
+    let deletion = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.delete(id, &NoRecords).await.unwrap().unwrap() }
+    });
+    somebody_waits(&other).await;
+    change.execute(set, &[&"complete", &second.job_id.0]).await.unwrap();
+    change.commit().await.unwrap();
+    deletion.await.unwrap();
+    assert_eq!(
+        told(&other, id).await,
+        [
+            "accepted 1",
+            "chunked 1 in embedding",
+            "superseded 1 in cancelled",
+            "accepted 2",
+            "complete 2",
+            "deleted 2"
+        ]
+    );
 }
 
 /// Uploads, updates, workers and deletions of the same few documents at once: for each
