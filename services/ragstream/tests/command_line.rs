@@ -53,6 +53,7 @@ fn help_names_every_role_and_client() {
         "ask",
         "status",
         "verify",
+        "rebuild",
         "bench",
     ] {
         assert!(help.contains(command), "{command} is not in the help");
