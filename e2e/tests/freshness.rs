@@ -1,5 +1,6 @@
-//! Two query nodes, one of which is killed again and again while documents come in: what
-//! was uploaded is found by whoever has its token, and no question goes unanswered.
+//! Two query nodes, one of which is killed again and again, or builds its index anew, while
+//! documents come in: what was uploaded is found by whoever has its token, and no question
+//! goes unanswered.
 #![allow(clippy::unwrap_used)]
 
 use ragstream_e2e::{
@@ -9,7 +10,7 @@ use ragstream_e2e::{
     role::Role,
 };
 use ragstream_testkit::{fresh_database, kafka, s3};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     path::Path,
     sync::{
@@ -17,6 +18,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+use tokio::task::JoinHandle;
 
 /// How often one of the nodes is killed.
 const KILLS: usize = 5;
@@ -62,11 +64,17 @@ impl Cluster {
             role.ready().await;
         }
         let this = Self { gateway, nodes, _others: others };
+        this.in_use().await;
+        this
+    }
+
+    /// Waits until the gateway takes both nodes for ready.
+    async fn in_use(&self) {
         eventually("both nodes in use", || async {
-            (this.gateway.api.metric("ragstream_gateway_query_nodes_ready", "").await == 2.0).then_some(())
+            let ready = self.gateway.api.metric("ragstream_gateway_query_nodes_ready", "").await;
+            (ready == 2.0).then_some(())
         })
         .await;
-        this
     }
 }
 
@@ -102,48 +110,93 @@ async fn ask_on(api: Api, path: &'static str, asked: Arc<AtomicUsize>, stop: Arc
     }
 }
 
+/// Clients that upload, look and ask all the time.
+struct Clients {
+    stop: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+    looking: Vec<JoinHandle<usize>>,
+    asking: Vec<JoinHandle<()>>,
+}
+
+impl Clients {
+    fn start(api: &Api) -> Self {
+        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let look = |i| tokio::spawn(upload_and_look(api.clone(), i, stop.clone()));
+        let ask = |path| tokio::spawn(ask_on(api.clone(), path, asked.clone(), stop.clone()));
+        let looking = (0..UPLOADERS).map(look).collect();
+        let asking = ["/api/v2/search", "/api/v2/query"].map(ask).into();
+        Self { stop, asked, looking, asking }
+    }
+
+    /// Waits for more questions, or the end of a client.
+    async fn go_on(&self) {
+        let before = self.asked.load(Ordering::Relaxed);
+        eventually("questions, or the end of a client", || async {
+            let ended = self.looking.iter().any(JoinHandle::is_finished)
+                || self.asking.iter().any(JoinHandle::is_finished);
+            (ended || self.asked.load(Ordering::Relaxed) >= before + QUESTIONS).then_some(())
+        })
+        .await;
+    }
+
+    /// Each has got all that it asked for.
+    async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.asking {
+            task.await.unwrap();
+        }
+        for task in self.looking {
+            assert!(task.await.unwrap() > 0);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_may_die_at_any_time() {
+async fn nodes_die_and_build_their_indexes_anew_and_nobody_notices() {
     let dir = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::start(dir.path()).await;
     let api = cluster.gateway.api.clone();
-    let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let looking: Vec<_> =
-        (0..UPLOADERS).map(|i| tokio::spawn(upload_and_look(api.clone(), i, stop.clone()))).collect();
-    let asking: Vec<_> = ["/api/v2/search", "/api/v2/query"]
-        .map(|path| tokio::spawn(ask_on(api.clone(), path, asked.clone(), stop.clone())))
-        .into();
-
+    let clients = Clients::start(&api);
     for kill in 0..KILLS {
-        let before = asked.load(Ordering::Relaxed);
-        let went_on = || asked.load(Ordering::Relaxed) >= before + QUESTIONS;
-        eventually("questions, or the end of a client", || async {
-            let ended =
-                looking.iter().any(|task| task.is_finished()) || asking.iter().any(|task| task.is_finished());
-            (ended || went_on()).then_some(())
-        })
-        .await;
+        clients.go_on().await;
         let node = &mut cluster.nodes[kill % 2];
         node.process.kill();
         node.restart();
         // The other one is not killed before this one is back.
         node.ready().await;
-        eventually("its use", || async {
-            (cluster.gateway.api.metric("ragstream_gateway_query_nodes_ready", "").await == 2.0).then_some(())
-        })
-        .await;
+        cluster.in_use().await;
     }
-    stop.store(true, Ordering::Relaxed);
-    for task in asking {
-        task.await.unwrap();
+    let mut missed = 0.0;
+    for outcome in ["unreachable", "broken", "unavailable"] {
+        missed += api.metric("ragstream_gateway_query_attempts_total", outcome).await;
     }
-    for task in looking {
-        assert!(task.await.unwrap() > 0);
-    }
-    let missed = api.metric("ragstream_gateway_query_attempts_total", "unreachable").await
-        + api.metric("ragstream_gateway_query_attempts_total", "broken").await
-        + api.metric("ragstream_gateway_query_attempts_total", "unavailable").await;
     assert!(missed > 0.0, "no request met a dead node: this has tested nothing");
+
+    let refused = api.metric("ragstream_gateway_query_attempts_total", "unavailable").await;
+    let begun = api.post("/api/v2/admin/rebuild", &Value::Null).await;
+    assert_eq!((begun.status.as_u16(), begun.body["running"].as_bool()), (202, Some(true)), "{begun:?}");
+    let nodes = eventually("both indexes", || async {
+        let rebuild = api.get("/api/v2/admin/rebuild").await.body;
+        let of = |i: usize| text(&rebuild["nodes"][i], "state");
+        let at_work = (0..2).filter(|i| ["replaying", "reporting"].contains(&of(*i).as_str())).count();
+        assert!(at_work <= 1, "one after the other: {rebuild:#}");
+        (rebuild["running"] == false).then(|| rebuild["nodes"].clone())
+    })
+    .await;
+    clients.go_on().await;
+    clients.stop().await;
+    for (node, role) in nodes.as_array().unwrap().iter().zip(&cluster.nodes) {
+        assert_eq!(node["node"], role.api.base);
+        assert_eq!(
+            (text(node, "state").as_str(), node["agrees"].as_bool()),
+            ("done", Some(true)),
+            "{node:#}"
+        );
+        assert!(node["after"]["chunks"].as_u64().unwrap() > 0);
+        // Nothing was given up for it.
+        assert_eq!(role.api.metric("ragstream_worker_dead_letters_total", "").await, 0.0);
+    }
+    assert_eq!(api.metric("ragstream_gateway_query_attempts_total", "unavailable").await, refused);
     let answer = api.post("/api/v2/admin/verify", &json!({})).await.body;
     assert_eq!(answer["consistent"], true, "{answer:#}");
     assert_eq!(answer["index"].as_array().unwrap().len(), 2);

@@ -71,9 +71,9 @@ fn expected(kind: &str, chunks: &[String]) -> Vec<(String, Option<String>)> {
     expected
 }
 
-/// `ragstream verify`: its exit code and what it says.
-fn cli(api: &Api) -> (i32, String) {
-    let output = Command::new(binary()).args(["verify", "--url", &api.base]).output().unwrap();
+/// `ragstream verify` or `rebuild`: its exit code and what it says.
+fn cli(api: &Api, command: &str) -> (i32, String) {
+    let output = Command::new(binary()).args([command, "--url", &api.base]).output().unwrap();
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code().unwrap(), said)
@@ -127,7 +127,7 @@ async fn what_differs_is_found_and_named() {
         assert_eq!(side["checksum"], answer["log"]["checksum"]);
     }
     assert_eq!(answer["in_flight"]["chunks"], 0);
-    let (code, said) = cli(&api);
+    let (code, said) = cli(&api, "verify");
     assert!(code == 0 && said.contains("consistent"), "{code}: {said}");
 
     // A row is deleted by hand.
@@ -137,7 +137,7 @@ async fn what_differs_is_found_and_named() {
     let answer = verify(&api).await;
     assert_eq!(found(&answer), expected("missing_in_postgres", &[lost_row]), "{answer:#}");
     assert_eq!(answer["postgres"]["chunks"], chunks - 1);
-    let (code, said) = cli(&api);
+    let (code, said) = cli(&api, "verify");
     assert!(
         code == 1 && said.contains("missing_in_postgres") && said.contains("1 differences"),
         "{code}: {said}"
@@ -204,6 +204,29 @@ async fn what_differs_is_found_and_named() {
     assert_eq!(found(&answer), expected("missing_in_index", &wind_chunks), "{answer:#}");
     assert_eq!(answer["differences"][0]["not_shown_by"].as_array().unwrap().len(), 1);
     assert_eq!(answer["index"][0]["chunks"], chunks - wind_chunks.len());
+
+    // Built anew it has all of it, and rows that were never told are told.
+    let told = format!("UPDATE document_chunks SET status = 'embedded' WHERE document_id = '{rivers}'");
+    execute(&postgres, &told).await;
+    let api = node.api.clone();
+    assert_eq!(found(&verify(&api).await).len(), wind_chunks.len() + river_chunks.len());
+    let (code, said) = cli(&api, "rebuild");
+    assert!(code == 1 && said.contains("did not hold what the log says"), "{code}: {said}");
+    let answer = verify(&api).await;
+    assert_eq!(found(&answer), [], "{answer:#}");
+    let rebuilt = api.get("/api/v2/admin/rebuild").await.body;
+    let of = &rebuilt["nodes"][0];
+    assert_eq!((of["state"].as_str(), of["agrees"].as_bool()), (Some("done"), Some(false)), "{rebuilt:#}");
+    assert_eq!(of["before"]["chunks"], chunks - wind_chunks.len());
+    assert_eq!(of["after"]["checksum"], answer["log"]["checksum"]);
+    // Once more: now it finds what it had.
+    let (code, said) = cli(&api, "rebuild");
+    assert!(code == 0 && said.contains("as before"), "{code}: {said}");
+    // And a restart has it from the snapshot that followed.
+    node.process.kill();
+    let mut node = Standalone::start(dir.path()).await;
+    assert_eq!(found(&verify(&node.api).await), []);
+    assert!(node.process.log().contains("index restored from its snapshot"));
     node.process.interrupt().await;
 }
 

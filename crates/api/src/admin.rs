@@ -1,5 +1,6 @@
-//! Operating: whether log, rows and indexes hold the same chunks.
+//! Operating: whether log, rows and indexes hold the same chunks, and building an index anew.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,6 +82,13 @@ pub enum DifferenceKind {
     StatusMismatch,
 }
 
+impl SideSummary {
+    /// So many chunks with this sum over their ids.
+    pub fn new(chunks: u64, checksum: u64) -> Self {
+        Self { chunks, checksum: format!("{checksum:016x}") }
+    }
+}
+
 impl fmt::Display for DifferenceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -149,6 +157,85 @@ pub struct VerifyResponse {
     pub differences: Vec<Difference>,
     /// How long it took.
     pub seconds: f64,
+}
+
+/// How far the rebuilding of an index is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RebuildState {
+    /// None was begun since the start.
+    #[default]
+    Idle,
+    /// It comes after those of other nodes.
+    Waiting,
+    /// A new index reads the log from its beginning; the old one serves.
+    Replaying,
+    /// The new one serves; the rows are told what it holds.
+    Reporting,
+    /// It is done.
+    Done,
+    /// The old one goes on serving.
+    Failed,
+}
+
+impl RebuildState {
+    /// Whether it is under way.
+    pub fn is_running(self) -> bool {
+        matches!(self, Self::Waiting | Self::Replaying | Self::Reporting)
+    }
+
+    /// The name in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Waiting => "waiting",
+            Self::Replaying => "replaying",
+            Self::Reporting => "reporting",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The rebuilding of one query node's index: the last one, where none is under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeRebuild {
+    /// The node's address, as the gateway has it; empty where the node itself is asked.
+    pub node: String,
+    /// How far it is.
+    pub state: RebuildState,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was done or had failed.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Offsets of the log that the new index has passed, of those there were at the beginning.
+    pub records_done: u64,
+    /// Offsets of the log there were at the beginning.
+    pub records_total: u64,
+    /// What the old index held when the new one took its place.
+    pub before: Option<SideSummary>,
+    /// What the new one held, at the same place of the log.
+    pub after: Option<SideSummary>,
+    /// Whether these are the same chunks. Where not, the old index was wrong.
+    pub agrees: Option<bool>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// Answer of `POST` and `GET /api/v2/admin/rebuild`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RebuildResponse {
+    /// Whether any is under way.
+    pub running: bool,
+    /// Each query node, in the order in which they are rebuilt.
+    pub nodes: Vec<NodeRebuild>,
+}
+
+impl RebuildResponse {
+    /// The answer about these nodes.
+    pub fn of(nodes: Vec<NodeRebuild>) -> Self {
+        Self { running: nodes.iter().any(|node| node.state.is_running()), nodes }
+    }
 }
 
 /// What a query node's index holds, at one moment (`GET /api/v2/admin/chunks` of the node).

@@ -96,7 +96,6 @@ impl Index {
             snapshots: Mutex::default(),
             builder: Some(builder),
         };
-        index.report_sizes();
         Ok(index)
     }
 
@@ -107,9 +106,7 @@ impl Index {
     /// index takes no more events: restore it or replay the log.
     pub fn apply(&self, events: Vec<Positioned>) -> Result<Applied, IndexError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let applied = writer.apply(&self.shared, &self.config, events)?;
-        self.report_sizes();
-        Ok(applied)
+        writer.apply(&self.shared, &self.config, events)
     }
 
     /// Next offset to read for each partition of which anything was applied.
@@ -153,6 +150,18 @@ impl Index {
         records
             .map(|record| (record.document.document_id, record.document.version, record.chunk.id))
             .collect()
+    }
+
+    /// All chunks that are held, visible or not.
+    pub fn held_chunks(&self) -> Vec<ChunkId> {
+        let view = self.shared.view();
+        view.live.iter().filter_map(|row| view.record(row)).map(|record| record.chunk.id).collect()
+    }
+
+    /// The version of each document that searches see.
+    pub fn visible_versions(&self) -> Vec<(DocumentId, Version)> {
+        let view = self.shared.view();
+        view.documents.iter().filter_map(|(id, entry)| Some((*id, entry.shown?))).collect()
     }
 
     /// How each of these chunks is held. Waits for an `apply` that is under way.
@@ -298,7 +307,9 @@ impl Index {
         self.shared.wait_until_idle(patience)
     }
 
-    fn report_sizes(&self) {
+    /// Sets the gauges of sizes. A process may have several indexes and has these once:
+    /// its owner says which one they are of.
+    pub fn report_sizes(&self) {
         let view = self.shared.view();
         METRICS.visible.set(view.visible.len() as i64);
         METRICS.staged.set((view.live.len() - view.visible.len()) as i64);

@@ -318,9 +318,12 @@ impl Model {
             assert_eq!(presence, visible);
         }
         assert_eq!(index.presence(&[chunk_id(999, 1, 0)]), [Presence::Absent]);
+        assert_eq!(BTreeSet::from_iter(index.held_chunks()), BTreeSet::from_iter(held));
         let shown: Vec<_> =
             self.documents.iter().filter_map(|(id, d)| Some((*id, d.shown.as_ref()?.0))).collect();
         assert_eq!(stats.documents, shown.len());
+        let versions = BTreeSet::from_iter(index.visible_versions());
+        assert_eq!(versions, shown.iter().map(|(id, version)| (*id, Version(*version))).collect());
         for (id, version) in shown {
             assert_eq!(index.visible_version(id), Some(Version(version)));
         }

@@ -5,7 +5,8 @@
 //! hashed as it goes; then document, job and outbox record are written in one
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
-//! node by [`query_nodes`], and [`verify`] compares what all sides hold.
+//! node by [`query_nodes`], [`verify`] compares what all sides hold,
+//! and [`rebuilds`] has indexes built anew.
 //!
 //! What happens to documents is written by the rows' own triggers; the relay appends it
 //! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic.
@@ -17,6 +18,7 @@ mod lifecycle;
 mod metrics;
 mod outbound;
 mod query_nodes;
+mod rebuilds;
 mod relay;
 mod routes;
 mod trash;
@@ -35,6 +37,7 @@ use ragstream_core::ports::{
 };
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
+use rebuilds::Rebuilds;
 use relay::Queue;
 use std::sync::Arc;
 use tokio::{net::TcpListener, sync::Notify};
@@ -87,6 +90,7 @@ pub(crate) struct Gateway {
     pub(crate) hooks: webhooks::Hooks,
     pub(crate) query: QueryNodes,
     pub(crate) verifier: Arc<Verifier>,
+    pub(crate) rebuilds: Arc<Rebuilds>,
 }
 
 /// Serves on `listener`, relays what waits for its way to the log and tells webhooks, as
@@ -96,6 +100,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     let trash_filled = Arc::new(Notify::new());
     let query = QueryNodes::new(&config.query_urls);
     let query_nodes = query.clone();
+    let rebuilds = Arc::new(Rebuilds::new(query.clone()));
     let hooks = webhooks::Hooks::new(ports.webhooks.clone(), config.allow_private_addresses);
     let teller = hooks.worker(&config, ports.events, ports.undelivered);
     // Uploads go on without a query node, and while webhooks wait for Kafka.
@@ -111,6 +116,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
             outbox_filled.clone(),
         ),
         verifier: Arc::new(Verifier::new(ports.log_scan, ports.census, query.clone())),
+        rebuilds: rebuilds.clone(),
         query,
         dead_letters: Arc::new(dead_letters::DeadLetters::new(ports.dead_letters)),
         hooks,
@@ -128,6 +134,8 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     let router: Router = routes::router(gateway).merge(admin::routes(health));
     tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
     tasks.spawn("query nodes", query_nodes.watch(tasks.token()));
+    let token = tasks.token();
+    tasks.spawn("index rebuilds", async move { rebuilds.run(token).await });
     let outbox = Queue::outbox(ports.outbox, outbox_filled);
     tasks.spawn("outbox relay", outbox.run(ports.publisher.clone(), tasks.token()));
     let events = Queue::events(Arc::new(lifecycle::Events(ports.lifecycle.clone())));

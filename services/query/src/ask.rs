@@ -19,7 +19,7 @@ use ragstream_core::{
     ports::Embedder,
     token::ConsistencyToken,
 };
-use ragstream_index::{Filter, Hit, SearchHits};
+use ragstream_index::{Filter, Hit, Index, SearchHits};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -49,6 +49,8 @@ struct Checked {
 
 /// What retrieval gave.
 struct Retrieved {
+    /// What was searched, whatever serves by now.
+    index: Arc<Index>,
     hits: SearchHits,
     timings: Timings,
     freshness: Freshness,
@@ -63,7 +65,7 @@ impl Asker {
 
     /// Retrieval alone.
     pub(crate) async fn search(&self, request: SearchRequest) -> Result<SearchResponse, Problem> {
-        let Retrieved { hits, mut timings, freshness, begun } = self.retrieve(check(request)?).await?;
+        let Retrieved { hits, mut timings, freshness, begun, .. } = self.retrieve(check(request)?).await?;
         timings.total = ms(begun.elapsed());
         Ok(SearchResponse { passages: hits.hits.iter().map(passage).collect(), timings, freshness })
     }
@@ -80,11 +82,11 @@ impl Asker {
             min_token: request.min_token,
             wait_ms: request.wait_ms,
         })?;
-        let Retrieved { hits, mut timings, freshness, begun } = self.retrieve(checked).await?;
+        let Retrieved { index, hits, mut timings, freshness, begun } = self.retrieve(checked).await?;
         let answering = Instant::now();
         let passages: Vec<Passage> = hits.hits.iter().map(passage).collect();
-        let terms = Terms::of(&question, self.view.index());
-        let extract = answer::extract(&terms, &passages, |text| self.view.index().analyze(text));
+        let terms = Terms::of(&question, &index);
+        let extract = answer::extract(&terms, &passages, |text| index.analyze(text));
         observe("answer", answering.elapsed(), &mut timings.answer);
         observe("total", begun.elapsed(), &mut timings.total);
         Ok(QueryResponse {
@@ -130,7 +132,7 @@ impl Asker {
                 Some(vector)
             }
         };
-        let index = self.view.index().clone();
+        let index = self.view.index();
         let search = ragstream_index::SearchRequest {
             text: request.text,
             vector,
@@ -139,13 +141,14 @@ impl Asker {
             mode: request.legs,
         };
         let searching = Instant::now();
-        let hits = blocking(move || index.search(&search)).await?;
+        let searched = index.clone();
+        let hits = blocking(move || searched.search(&search)).await?;
         metrics::STEP_SECONDS.with_label_values(&["retrieve"]).observe(searching.elapsed().as_secs_f64());
         timings.vector = ms(hits.timings.vector);
         timings.keyword = ms(hits.timings.keyword);
         timings.fusion = ms(hits.timings.fusion);
         let freshness = Freshness { applied: hits.positions.clone(), lag: self.view.lag(), token_applied };
-        Ok(Retrieved { hits, timings, freshness, begun })
+        Ok(Retrieved { index, hits, timings, freshness, begun })
     }
 
     async fn embed(&self, text: String) -> Result<Vec<f32>, Problem> {
@@ -285,8 +288,8 @@ fn citation(number: usize, passage: &Passage, start: usize, quote: String) -> Ci
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::testing::Rig;
     use ragstream_core::ports::ModelInfo;
-    use ragstream_index::{Index, IndexConfig};
 
     struct NoModel(ModelInfo);
 
@@ -302,12 +305,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_that_has_not_caught_up_leaves_the_answer_to_others() {
-        let index = Index::new(IndexConfig { dimension: 4, ..IndexConfig::default() }).unwrap();
+        let rig = Rig::new();
         let model = ModelInfo { name: "m".into(), dimension: 4, max_tokens: 9 };
-        let asker = Asker::new(Arc::new(View::new(index)), Arc::new(NoModel(model)));
+        let asker = Asker::new(rig.view.clone(), Arc::new(NoModel(model)));
         let request = serde_json::json!({"query": "anything", "mode": "keyword"});
         let refused = asker.search(serde_json::from_value(request).unwrap()).await.unwrap_err();
         assert_eq!((refused.status, refused.retry_after.is_some()), (503, true));
         assert_eq!(refused.kind, "/problems/index_catching_up");
+        assert!(rig.rebuilder.begin().is_err(), "nor is there anything to rebuild");
     }
 }

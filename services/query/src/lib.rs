@@ -1,18 +1,28 @@
 //! A query node: its own view of `chunk-embeddings`, and the answers from it.
 //!
 //! [`view`] keeps the index: replayed from the log, applied as records come;
-//! [`snapshots`] make a start a short one. [`ask`] retrieves, [`answer`] quotes.
+//! [`snapshots`] make a start a short one, and [`rebuild`] builds the index anew while
+//! it serves. [`ask`] retrieves, [`answer`] quotes.
 //! Neither Postgres nor blob storage is on the way of a question. [`admin`] tells the
 //! gateway what the index holds.
+//!
+//! ```text
+//! log ──consumer──▶ generation (live) ◀── searches, snapshots
+//!  │                     ▲ follows
+//!  └───consumer──▶ generation (beside): takes its place, once caught up
+//! ```
 
 mod admin;
 mod answer;
 mod ask;
 mod config;
 mod metrics;
+mod rebuild;
 mod routes;
 mod sentences;
 mod snapshots;
+#[cfg(test)]
+mod testing;
 mod view;
 
 pub use config::QueryConfig;
@@ -23,22 +33,17 @@ use ragstream_core::{
 };
 use ragstream_index::IndexConfig;
 use ragstream_runtime::{health::Health, http, tasks::Tasks};
-use ragstream_worker::{Config, DeadLetters, HealthHandle, Source, Worker};
+use ragstream_worker::{DeadLetters, Source};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch};
-use view::View;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+use view::{Generation, Standing, View, feed::Feeds};
 
-/// The name of the index consumer in metrics and dead letters.
-pub const CONSUMER: &str = "ragstream-query";
-
-/// Records applied together: one commit of the keyword index each.
-const BATCH: usize = 512;
-/// How long to wait for more: what freshness pays for larger batches.
-const LINGER: Duration = Duration::from_millis(10);
-
-/// Opens `chunk-embeddings` from given offsets on; a partition that is not named
-/// is read from its beginning.
-pub type OpenLog = Box<dyn FnOnce(BTreeMap<i32, i64>) -> Result<Box<dyn Source>> + Send>;
+/// Opens `chunk-embeddings` from given offsets on, for the consumer of this name; a
+/// partition that is not named is read from its beginning.
+pub type OpenLog = Box<dyn Fn(BTreeMap<i32, i64>, &str) -> Result<Box<dyn Source>> + Send + Sync>;
 
 /// What a query node is tied to.
 pub struct Ports {
@@ -75,34 +80,43 @@ pub async fn run(
         index = snapshots::restore(&settings, &config.snapshot_dir, &*ports.ends, &store) => index?,
         () = token.cancelled() => return Err(Fault::unavailable("stopping", "stopped while restoring the index")),
     };
-    let view = Arc::new(View::new(index));
-    let source = (ports.open_log)(view.index().positions())?;
-    let settings =
-        Config { batch_max: BATCH, batch_linger: LINGER, ordered: true, ..Config::named(CONSUMER) };
-    let handler = Arc::new(view::Apply { view: view.clone(), ledger: ports.ledger });
-    let worker = Worker::new(settings, source, handler, ports.dead_letters);
-    let consumer: HealthHandle = worker.health();
+    let news = Arc::new(watch::Sender::new(0));
+    let generation = Arc::new(Generation::new(0, index, Standing::Live, news.clone()));
+    let feeds = Arc::new(Feeds {
+        open_log: ports.open_log,
+        dead_letters: ports.dead_letters,
+        ledger: ports.ledger,
+        token: tasks.token(),
+    });
+    let feed = feeds.start(generation, None)?;
+    let view = Arc::new(View::new(&feed, news.clone()));
+    let (switched, next) = mpsc::channel(1);
+    tasks.spawn("index consumer", view::feed::keep(feed, next, tasks.token()));
+    tasks.spawn("index catch-up", view::watch_catch_up(view.clone(), ports.ends.clone(), tasks.token()));
+
+    let snapshots = Arc::new(snapshots::Snapshots::new(view.clone(), config.snapshot_dir));
+    if config.snapshot_upload_seconds > 0 {
+        let every = Duration::from_secs(config.snapshot_upload_seconds);
+        tasks.spawn("snapshot uploads", snapshots::uploading(store, snapshots.written(), every));
+    }
+    let every = Duration::from_secs(config.snapshot_seconds);
+    tasks.spawn("index snapshots", snapshots.clone().writing(every, tasks.token()));
+
+    let parts =
+        rebuild::Parts { view: view.clone(), news, feeds, settings, ends: ports.ends, snapshots, switched };
+    let rebuilder = Arc::new(rebuild::Rebuilder::new(parts));
+    tasks.spawn("index rebuild", rebuilder.clone().run(tasks.token()));
+
     let health = ports
         .health
         // Questions are answered through an outage of the log or of the rows; `freshness`
         // says how far the answer is.
-        .with_optional(consumer.as_probe("index_consumer"))
-        .with(Arc::new(view::CaughtUp::new(view.clone())));
+        .with_optional(Arc::new(view::Consuming(view.clone())))
+        .with(Arc::new(view::CaughtUp(view.clone())));
     let asker = Arc::new(ask::Asker::new(view.clone(), ports.embedder));
     let router = routes::router(asker)
-        .merge(admin::router(view.clone()))
+        .merge(admin::router(view, rebuilder))
         .merge(ragstream_runtime::admin::routes(health.clone()));
     tasks.spawn("query http", http::serve(listener, router, tasks.token()));
-    tasks.spawn("index consumer", worker.run(tasks.token()));
-    let watched = view.clone();
-    let token = tasks.token();
-    tasks.spawn("index", async move { watched.watch_over(token).await });
-    tasks.spawn("index catch-up", view::watch_catch_up(view.clone(), ports.ends, tasks.token()));
-    let (newest, written) = watch::channel(None);
-    if config.snapshot_upload_seconds > 0 {
-        let every = Duration::from_secs(config.snapshot_upload_seconds);
-        tasks.spawn("snapshot uploads", snapshots::uploading(store, written, every));
-    }
-    tasks.spawn("index snapshots", snapshots::writing(view, config, newest, tasks.token()));
     Ok(health)
 }

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Dlq(client::dlq::DlqArgs),
     /// Do the log, PostgreSQL and every index hold the same chunks?
     Verify(client::verify::VerifyArgs),
+    /// Build every index anew from the log, while it serves.
+    Rebuild(client::rebuild::RebuildArgs),
     /// Measure a node: throughput, latency, freshness.
     Bench(bench::BenchArgs),
     /// Extract one file: what ingestion runs for each document.

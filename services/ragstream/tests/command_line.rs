@@ -73,6 +73,7 @@ fn help_names_every_role_and_client() {
         "status",
         "dlq",
         "verify",
+        "rebuild",
         "bench",
     ] {
         assert!(help.contains(command), "{command} is not in the help");

@@ -4,7 +4,7 @@ use super::QueryNodes;
 use bytes::{Buf, BytesMut};
 use futures::StreamExt;
 use ragstream_api::{
-    admin::{ChunkLookup, ChunksShown, IndexSummary, ShownChunk},
+    admin::{ChunkLookup, ChunksShown, IndexSummary, NodeRebuild, RebuildResponse, ShownChunk},
     problem::Problem,
 };
 use reqwest::{RequestBuilder, Response};
@@ -21,6 +21,16 @@ impl QueryNodes {
     pub(crate) async fn index_summary(&self, url: &str) -> Result<IndexSummary, String> {
         let request = self.client.get(format!("{url}/api/v2/admin/chunks")).timeout(SHORT);
         json(request).await
+    }
+
+    /// Has a node build its index anew, or tells how far it is where it does.
+    pub(crate) async fn begin_rebuild(&self, url: &str) -> Result<NodeRebuild, String> {
+        rebuild(self.client.post(format!("{url}/api/v2/admin/rebuild")).timeout(SHORT)).await
+    }
+
+    /// How far a node is with that.
+    pub(crate) async fn rebuild_status(&self, url: &str) -> Result<NodeRebuild, String> {
+        rebuild(self.client.get(format!("{url}/api/v2/admin/rebuild")).timeout(SHORT)).await
     }
 
     /// Whether a node shows these chunks, in order.
@@ -46,6 +56,11 @@ impl QueryNodes {
         }
         if rest.is_empty() { Ok(()) } else { Err("its answer broke off".into()) }
     }
+}
+
+async fn rebuild(request: RequestBuilder) -> Result<NodeRebuild, String> {
+    let RebuildResponse { nodes, .. } = json(request).await?;
+    nodes.into_iter().next().ok_or_else(|| "it answered for no index".into())
 }
 
 async fn json<T: serde::de::DeserializeOwned>(request: RequestBuilder) -> Result<T, String> {

@@ -55,7 +55,6 @@ struct Question<'a> {
     context: &'a RequestContext,
     /// When the wait for its token ends, where it has one.
     until: Option<Instant>,
-    patience: Duration,
 }
 
 /// What one node did with it.
@@ -79,24 +78,34 @@ impl QueryNodes {
         context: &RequestContext,
     ) -> Result<Response, Problem> {
         let patience = if path == SEARCH { SEARCH_PATIENCE } else { ANSWER_PATIENCE };
-        self.ask_within(path, body, context, patience).await
+        self.ask_within(path, body, context, [patience, ANSWER_PATIENCE]).await
     }
 
+    /// Each node has the first of these times to answer, the last one of them the second.
     async fn ask_within(
         &self,
         path: &'static str,
         body: Bytes,
         context: &RequestContext,
-        patience: Duration,
+        [patience, last_patience]: [Duration; 2],
     ) -> Result<Response, Problem> {
         let timer = metrics::ASK_SECONDS.with_label_values(&[path]).start_timer();
-        let question = Question { path, until: until(&body), body, context, patience };
+        let question = Question { path, until: until(&body), body, context };
         let (mut stale, mut refused) = (None, None);
+        let mut left = self.nodes.len();
         for node in self.in_turn() {
+            left -= 1;
             if stale.is_some() && !node.is_ready() {
                 continue;
             }
-            match self.try_node(node, &question, stale.is_none()).await {
+            // Nobody is left to do better than the last one.
+            let patience = if left == 0 { last_patience } else { patience };
+            let wait = match question.until {
+                Some(until) if stale.is_none() => Some(until.saturating_duration_since(Instant::now())),
+                Some(_) => Some(Duration::ZERO),
+                None => None,
+            };
+            match self.try_node(node, &question, wait, patience).await {
                 Outcome::Answered(answer) => {
                     timer.observe_duration();
                     return Ok(answer);
@@ -125,7 +134,13 @@ impl QueryNodes {
     }
 
     /// Asks one node, and notes what that shows of it.
-    async fn try_node(&self, node: &Node, question: &Question<'_>, may_wait: bool) -> Outcome {
+    async fn try_node(
+        &self,
+        node: &Node,
+        question: &Question<'_>,
+        wait: Option<Duration>,
+        patience: Duration,
+    ) -> Outcome {
         let count = |outcome: &str| {
             metrics::QUERY_ATTEMPTS.with_label_values(&[node.label.as_str(), outcome]).inc();
         };
@@ -134,11 +149,6 @@ impl QueryNodes {
             self.is(node, false, why);
             Outcome::Next(unavailable(&format!("a query node could not answer ({why})")).into_response())
         };
-        let wait = match question.until {
-            Some(until) if may_wait => Some(until.saturating_duration_since(Instant::now())),
-            Some(_) => Some(Duration::ZERO),
-            None => None,
-        };
         let request = self
             .client
             .post(format!("{}{}", node.url, question.path))
@@ -146,7 +156,7 @@ impl QueryNodes {
             .header(REQUEST_ID, &question.context.correlation_id)
             .header(TRACEPARENT, question.context.trace.child().to_string())
             .body(question.body_waiting(wait));
-        let patience = question.patience + wait.unwrap_or_default();
+        let patience = patience + wait.unwrap_or_default();
         let answer = match tokio::time::timeout(patience, request.send()).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) if error.is_connect() => return failed("unreachable", "it can't be reached"),

@@ -46,9 +46,9 @@ impl QueryNodes {
         let count = self.nodes.iter().filter(|node| node.is_ready()).count();
         metrics::QUERY_NODES_READY.set(count as i64);
         if ready {
-            tracing::info!(url = node.url, "query node is ready");
+            tracing::info!(url = node.url, "query node in use");
         } else {
-            tracing::warn!(url = node.url, because, "query node is not ready");
+            tracing::warn!(url = node.url, because, "query node out of use");
         }
     }
 }

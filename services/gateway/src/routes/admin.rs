@@ -1,12 +1,33 @@
 //! Operating.
 
 use crate::Gateway;
-use axum::{Json, body::Bytes, extract::State};
+use axum::{Json, body::Bytes, extract::State, http::StatusCode};
 use ragstream_api::{
-    admin::{MAX_VERIFY_WAIT_MS, VerifyRequest, VerifyResponse},
+    admin::{MAX_VERIFY_WAIT_MS, RebuildResponse, VerifyRequest, VerifyResponse},
     problem::Problem,
 };
 use std::time::Duration;
+
+/// Build every query node's index anew from the log.
+///
+/// One after the other, each beside the index that serves, which goes on and stays fresh
+/// until the new one takes its place. Where this is under way, says how far it is.
+#[utoipa::path(
+    post, path = "/api/v2/admin/rebuild", tag = "operating",
+    responses((status = 202, body = RebuildResponse))
+)]
+pub(crate) async fn begin_rebuild(State(gateway): State<Gateway>) -> (StatusCode, Json<RebuildResponse>) {
+    (StatusCode::ACCEPTED, Json(gateway.rebuilds.begin()))
+}
+
+/// How far the rebuilding of indexes is that this gateway was asked for last.
+#[utoipa::path(
+    get, path = "/api/v2/admin/rebuild", tag = "operating",
+    responses((status = 200, body = RebuildResponse))
+)]
+pub(crate) async fn rebuild_status(State(gateway): State<Gateway>) -> Json<RebuildResponse> {
+    Json(gateway.rebuilds.status())
+}
 
 /// Compare the log, PostgreSQL and every query node.
 ///

@@ -66,6 +66,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(admin::verify))
+        .routes(routes!(admin::begin_rebuild, admin::rebuild_status))
         .with_state(gateway)
         .split_for_parts();
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));

@@ -265,7 +265,7 @@ impl Comparison {
                 }
             }
         }
-        let side = |(chunks, sum): (u64, u64)| SideSummary { chunks, checksum: format!("{sum:016x}") };
+        let side = |(chunks, sum): (u64, u64)| SideSummary::new(chunks, sum);
         let index = self.each.iter().enumerate().map(|(i, node)| NodeSummary {
             node: node.url.clone(),
             held: sums.get(2 + i).filter(|_| node.error.is_none()).map(|sum| side(*sum)),

@@ -2,7 +2,7 @@
 //!
 //! - [`restore()`]: the start. The newest snapshot on disk that is whole and fits, else
 //!   the newest in blob storage, else an empty index: the log has it all.
-//! - [`writing`]: one on disk now and then, and at the end.
+//! - [`Snapshots`]: one on disk now and then, and at the end.
 //! - [`uploading`]: copies of these in blob storage, for nodes that lost their disk or
 //!   are new. Blob storage is never waited for: without it a start takes longer, that
 //!   is all.
@@ -15,4 +15,4 @@ mod write;
 pub(crate) use restore::restore;
 pub(crate) use store::Store;
 pub(crate) use upload::uploading;
-pub(crate) use write::writing;
+pub(crate) use write::Snapshots;

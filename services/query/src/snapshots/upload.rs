@@ -5,21 +5,26 @@ use chrono::Utc;
 use ragstream_core::fault::{Fault, Result};
 use ragstream_index::SnapshotInfo;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long the last upload may take, at the end: within the time that a shutdown has.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Uploads the newest snapshot every so often, where there is a new one, and a last
 /// time once no more are written.
-pub(crate) async fn uploading(store: Store, mut written: Written, every: Duration) -> Result<()> {
+pub(crate) async fn uploading(
+    store: Store,
+    mut written: watch::Receiver<Written>,
+    every: Duration,
+) -> Result<()> {
     let mut uploaded = None;
     let mut failing = false;
     loop {
         let ended = tokio::select! {
             () = tokio::time::sleep(every) => false,
-            () = closed(&mut written) => true,
+            _ = written.wait_for(|written| written.last) => true,
         };
-        let newest = written.borrow().clone();
+        let newest = written.borrow().newest.clone();
         if let Some(newest) = newest.filter(|newest| uploaded != Some(newest.number)) {
             let patience = if ended { END_PATIENCE } else { Duration::MAX };
             match tokio::time::timeout(patience, upload(&store, &newest)).await {
@@ -48,9 +53,4 @@ fn warn(failing: &mut bool, fault: &Fault) {
     if !std::mem::replace(failing, true) {
         tracing::warn!(error = %fault, "the snapshot can't be copied to blob storage; trying again now and then");
     }
-}
-
-/// Waits until nobody writes snapshots any more.
-async fn closed(written: &mut Written) {
-    while written.changed().await.is_ok() {}
 }

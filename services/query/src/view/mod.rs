@@ -1,67 +1,83 @@
-//! The view of the log: the index, and what keeps it up to date.
+//! The view of the log: the index that serves, and what keeps it up to date.
+//!
+//! A [`Generation`] is an index with a consumer of its own ([`feed`]). One of them is
+//! live: searches see it, and it reports to PostgreSQL. Another may be built beside it,
+//! from the log's beginning, and then take its place in one step ([`switch`]).
 
 mod apply;
 mod catch_up;
+pub(crate) mod feed;
+mod generation;
+pub(crate) mod switch;
 
-pub(crate) use apply::Apply;
-pub(crate) use catch_up::{CaughtUp, watch_catch_up};
+pub(crate) use catch_up::{CaughtUp, Consuming, watch_catch_up};
+pub(crate) use generation::{Generation, News, Standing};
 
+use arc_swap::ArcSwap;
+use feed::Feed;
 use ragstream_core::{
     fault::{Fault, Result},
-    id::{ChunkId, DocumentId, Version},
-    ports::IndexLedger,
+    id::{DocumentId, Version},
 };
-use ragstream_index::{Applied, Contents, Index, IndexError, Positioned, SnapshotInfo};
+use ragstream_index::{Index, IndexError};
+use ragstream_worker::HealthHandle;
 use std::{
-    collections::BTreeMap,
-    path::Path,
     sync::{
-        Arc, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        Arc,
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The index, how far it is, and what is yet to be reported of it.
-pub(crate) struct View {
-    index: Arc<Index>,
-    applied: watch::Sender<u64>,
-    /// Behind the last record of each partition that can't be decoded.
-    skipped: std::sync::Mutex<BTreeMap<i32, i64>>,
-    /// Why the index can't go on.
-    broken: watch::Sender<Option<Fault>>,
-    lag: AtomicI64,
-    caught_up: AtomicBool,
-    /// What was applied but is not reported. Whoever holds this lock applies or
-    /// takes a snapshot, so that no snapshot is ahead of the reports: a
-    /// restart from it would never make them.
-    unreported: Mutex<Report>,
+/// The generation that serves.
+struct Live {
+    generation: Arc<Generation>,
+    consumer: HealthHandle,
 }
 
-#[derive(Default)]
-struct Report {
-    indexed: Vec<ChunkId>,
-    complete: Vec<(DocumentId, Version)>,
+impl Live {
+    fn of(feed: &Feed) -> Self {
+        Self { generation: feed.generation.clone(), consumer: feed.health.clone() }
+    }
+}
+
+/// What searches see.
+pub(crate) struct View {
+    live: ArcSwap<Live>,
+    news: News,
+    lag: AtomicI64,
 }
 
 impl View {
-    /// The view that `index` gives, at its positions.
-    pub(crate) fn new(index: Index) -> Self {
-        Self {
-            index: Arc::new(index),
-            applied: watch::Sender::new(0),
-            skipped: Default::default(),
-            broken: watch::Sender::new(None),
-            lag: AtomicI64::new(0),
-            caught_up: AtomicBool::new(false),
-            unreported: Mutex::default(),
-        }
+    /// What this consumer feeds is live; `news` are what it tells.
+    pub(crate) fn new(feed: &Feed, news: News) -> Self {
+        Self { live: ArcSwap::from_pointee(Live::of(feed)), news, lag: AtomicI64::new(0) }
     }
 
-    pub(crate) fn index(&self) -> &Arc<Index> {
-        &self.index
+    /// The generation that serves now. One request sees one of them.
+    pub(crate) fn live(&self) -> Arc<Generation> {
+        self.live.load().generation.clone()
+    }
+
+    /// Its index.
+    pub(crate) fn index(&self) -> Arc<Index> {
+        self.live.load().generation.index().clone()
+    }
+
+    fn consumer(&self) -> HealthHandle {
+        self.live.load().consumer.clone()
+    }
+
+    fn switch_to(&self, feed: &Feed) {
+        self.live.store(Arc::new(Live::of(feed)));
+        self.news.send_modify(|n| *n += 1);
+    }
+
+    /// Told whenever an index has changed or another one serves.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// Records in the log that were not applied when last looked.
@@ -69,27 +85,9 @@ impl View {
         self.lag.load(Ordering::Relaxed)
     }
 
-    /// What searches see, and how much of the log was read for it.
-    pub(crate) fn contents(&self) -> Contents {
-        let mut contents = self.index.contents();
-        for (partition, next) in self.skipped.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let position = contents.positions.entry(*partition).or_insert(*next);
-            *position = (*next).max(*position);
-        }
-        contents
-    }
-
-    /// Records that can't be decoded were read: there is nothing to apply.
-    fn skip(&self, records: impl Iterator<Item = (i32, i64)>) {
-        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        for (partition, offset) in records {
-            skipped.insert(partition, offset.saturating_add(1));
-        }
-    }
-
     /// `Err`: the node has yet to read what was in the log when it started.
     pub(crate) fn require_caught_up(&self) -> Result<()> {
-        if self.caught_up.load(Ordering::Acquire) {
+        if self.live().is_caught_up() {
             return Ok(());
         }
         Err(Fault::unavailable(
@@ -101,70 +99,21 @@ impl View {
     /// Waits until searches see `version` of a document or a later one, its
     /// deletion being the last, at most `patience`; whether they do.
     pub(crate) async fn wait_for(&self, document: DocumentId, version: Version, patience: Duration) -> bool {
-        let mut applied = self.applied.subscribe();
+        let mut news = self.news();
         let shown = || {
-            self.index.visible_version(document).is_some_and(|visible| visible >= version)
-                || self.index.is_deleted(document)
+            let index = self.index();
+            index.visible_version(document).is_some_and(|visible| visible >= version)
+                || index.is_deleted(document)
         };
         let wait = async {
             while !shown() {
-                if applied.changed().await.is_err() {
+                if news.changed().await.is_err() {
                     return;
                 }
             }
         };
         let _ = tokio::time::timeout(patience, wait).await;
         shown()
-    }
-
-    /// Ends with the reason where the index can't go on.
-    pub(crate) async fn watch_over(&self, token: CancellationToken) -> Result<()> {
-        let mut broken = self.broken.subscribe();
-        let failed = broken.wait_for(Option::is_some);
-        tokio::select! {
-            failed = failed => match failed.as_deref() {
-                Ok(Some(fault)) => Err(fault.clone()),
-                _ => Ok(()),
-            },
-            () = token.cancelled() => Ok(()),
-        }
-    }
-
-    /// Writes a snapshot into a folder.
-    pub(crate) async fn snapshot(&self, dir: &Path) -> Result<SnapshotInfo> {
-        let unreported = self.unreported.lock().await;
-        if !unreported.indexed.is_empty() || !unreported.complete.is_empty() {
-            return Err(Fault::unavailable(
-                "unreported",
-                "the database has not been told yet what is indexed",
-            ));
-        }
-        let (index, dir) = (self.index.clone(), dir.to_owned());
-        blocking(move || index.snapshot(&dir)).await
-    }
-
-    async fn apply(&self, events: Vec<Positioned>, ledger: &dyn IndexLedger) -> Result<Applied> {
-        let mut unreported = self.unreported.lock().await;
-        let index = self.index.clone();
-        let applied = match blocking(move || index.apply(events)).await {
-            Ok(applied) => applied,
-            Err(fault) => {
-                // Nothing is wrong with the records: the index is. The process ends over
-                // it, and the next one restores or replays.
-                self.broken.send_replace(Some(fault.clone()));
-                return Err(
-                    Fault::unavailable("index_broken", "the index takes no more events").caused_by(fault)
-                );
-            }
-        };
-        self.applied.send_modify(|n| *n += 1);
-        unreported.indexed.extend(&applied.indexed);
-        unreported.complete.extend(&applied.complete);
-        if !unreported.indexed.is_empty() || !unreported.complete.is_empty() {
-            ledger.mark_indexed(&unreported.indexed, &unreported.complete).await?;
-            *unreported = Report::default();
-        }
-        Ok(applied)
     }
 }
 

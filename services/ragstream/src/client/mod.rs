@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod dlq;
+pub(crate) mod rebuild;
 pub(crate) mod status;
 pub(crate) mod upload;
 pub(crate) mod verify;
@@ -9,7 +10,7 @@ pub(crate) mod verify;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ragstream_api::{
-    admin::{VerifyRequest, VerifyResponse},
+    admin::{RebuildResponse, VerifyRequest, VerifyResponse},
     documents::{JobResponse, UploadResponse},
     problem::Problem,
     search::{QueryResponse, SearchResponse},
@@ -72,6 +73,18 @@ impl Api {
     /// Compares what all sides hold; takes as long as it takes.
     pub(crate) async fn verify(&self, request: &VerifyRequest) -> Result<VerifyResponse> {
         let request = self.client.post(format!("{}/api/v2/admin/verify", self.base)).json(request);
+        self.answer(request.send().await).await
+    }
+
+    /// Begins to build the indexes anew, or joins in where that is under way.
+    pub(crate) async fn begin_rebuild(&self) -> Result<RebuildResponse> {
+        let request = self.client.post(format!("{}/api/v2/admin/rebuild", self.base));
+        self.answer(request.send().await).await
+    }
+
+    /// How far that is.
+    pub(crate) async fn rebuild(&self) -> Result<RebuildResponse> {
+        let request = self.client.get(format!("{}/api/v2/admin/rebuild", self.base));
         self.answer(request.send().await).await
     }
 

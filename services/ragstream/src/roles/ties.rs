@@ -136,10 +136,11 @@ pub(crate) async fn tie_query(
 ) -> Result<Health> {
     let (kafka, faults) = (log.config.clone(), log.faults.clone());
     let node = node_name(&config)?;
-    let observer = format!("{}-{node}", ragstream_query::CONSUMER);
+    let observer = node.clone();
     let ports = ragstream_query::Ports {
-        open_log: Box::new(move |start| {
-            view_source(&kafka, topics::EMBEDDINGS, start, observer).map(|source| faults.source(source))
+        open_log: Box::new(move |start, consumer| {
+            view_source(&kafka, topics::EMBEDDINGS, start, format!("{consumer}-{observer}"))
+                .map(|source| faults.source(source))
         }),
         ends: log.publisher.clone(),
         dead_letters: log.dead_letters.clone(),

@@ -81,7 +81,7 @@ fn nodes<'a>(of: impl IntoIterator<Item = (&'a str, bool)>) -> QueryNodes {
 
 async fn ask(nodes: &QueryNodes, path: &'static str, body: Value) -> Result<(u16, String), Problem> {
     let context = RequestContext { correlation_id: "c".into(), trace: TraceContext::root() };
-    let answer = nodes.ask_within(path, body.to_string().into(), &context, PATIENCE).await?;
+    let answer = nodes.ask_within(path, body.to_string().into(), &context, [PATIENCE; 2]).await?;
     let status = answer.status().as_u16();
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
     Ok((status, String::from_utf8(body.into()).unwrap()))
