@@ -134,7 +134,7 @@ fn the_last_two_are_kept_and_a_damaged_one_can_be_put_aside() {
     let older = dir.path().join("snapshot-0000000003");
     let aside = put_aside(&newest).unwrap();
     assert!(aside.ends_with("damaged-0000000004"));
-    assert_eq!(snapshots(dir.path()).unwrap(), [older.clone()]);
+    assert_eq!(snapshots(dir.path()).unwrap(), std::slice::from_ref(&older));
     let before = Index::restore(config(), dir.path()).unwrap().unwrap();
     assert_eq!(before.positions()[&0], 3_002);
     // One is kept to look at.
@@ -222,7 +222,7 @@ fn a_copy_from_elsewhere_is_a_snapshot_once_it_is_whole() {
             continue;
         }
         let folder = incoming.finish().unwrap();
-        assert_eq!(snapshots(here.path()).unwrap(), [folder.clone()]);
+        assert_eq!(snapshots(here.path()).unwrap(), std::slice::from_ref(&folder));
         let opened = Index::open(config(), &folder, &Fit::now()).unwrap();
         assert_eq!(opened.stats().checksum, index.stats().checksum);
     }

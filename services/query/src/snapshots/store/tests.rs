@@ -68,7 +68,7 @@ async fn what_is_uploaded_can_be_fetched_and_is_the_same() {
     );
     let here = tempfile::tempdir().unwrap();
     let folder = case.fetch(kept, here.path()).await.unwrap();
-    assert_eq!(snapshots(here.path()).unwrap(), [folder.clone()]);
+    assert_eq!(snapshots(here.path()).unwrap(), std::slice::from_ref(&folder));
     for name in SNAPSHOT_FILES {
         let original = case.dir.path().join("snapshot-0000000001").join(name);
         assert_eq!(std::fs::read(folder.join(name)).unwrap(), std::fs::read(original).unwrap());
