@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cluster;
 pub mod process;
 pub mod rows;
+pub mod storm;
 pub mod text;
 pub mod topic;
 

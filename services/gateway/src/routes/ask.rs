@@ -16,18 +16,15 @@ use ragstream_api::{
     problem::Problem,
     search::{QueryRequest, QueryResponse, SearchRequest, SearchResponse},
 };
-use ragstream_core::{fault::Fault, ports::Probe, seldom::Seldom, topics::header::TRACEPARENT};
+use ragstream_core::{fault::Fault, ports::Probe, topics::header::TRACEPARENT};
 use ragstream_runtime::http::{REQUEST_ID, RequestContext};
 use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-
-/// Told once in a while, not with every question.
-static SKIPPED: Seldom = Seldom::new();
 
 /// How long a query node may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -78,15 +75,11 @@ impl QueryNodes {
                     return Ok(pass_back(answer));
                 }
                 Err(error) if error.is_connect() => {
-                    if let Some(more) = SKIPPED.say("connect", Instant::now()) {
-                        tracing::warn!(url, error = %error, more, "query node can't be reached");
-                    }
+                    tracing::warn!(url, error = %error, "query node can't be reached");
                     skipped = Some(error);
                 }
                 Err(error) => {
-                    if let Some(more) = SKIPPED.say("answer", Instant::now()) {
-                        tracing::warn!(url, error = %error, more, "query node did not answer");
-                    }
+                    tracing::warn!(url, error = %error, "query node did not answer");
                     return Err(Problem::unavailable(
                         "query_unavailable",
                         "the query node did not answer in time; try again later",
