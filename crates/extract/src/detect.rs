@@ -1,6 +1,6 @@
 //! What a file is, by its first bytes and then by its name.
 
-use crate::{charset::is_text, error::ExtractError, format::Format};
+use crate::{charset::is_text, error::ExtractError, format::Format, formats::source, magic};
 
 /// How much of a file is enough to tell.
 pub const HEAD_BYTES: usize = 8 << 10;
@@ -42,10 +42,16 @@ pub fn detect(filename: &str, head: &[u8]) -> Result<Format, Unsupported> {
     if start(head).starts_with(b"%PDF-") {
         return Ok(Format::Pdf);
     }
+    if let Some(format) = magic::of(head) {
+        return Ok(format);
+    }
     if !is_text(head) {
         let early = &head[..head.len().min(PDF_HEADER_WITHIN)];
         if early.windows(5).any(|bytes| bytes == b"%PDF-") || named == Some(Format::Pdf) {
             return Ok(Format::Pdf);
+        }
+        if let Some(format) = named.filter(|format| format.is_binary()).or_else(|| magic::likely(head)) {
+            return Ok(format);
         }
         let what = match infer::get(head) {
             Some(kind) => format!("the file is {}", kind.mime_type()),
@@ -62,7 +68,27 @@ pub fn detect(filename: &str, head: &[u8]) -> Result<Format, Unsupported> {
     if is_html(head) {
         return Ok(Format::Html);
     }
+    if start(head).starts_with(b"WEBVTT") {
+        return Ok(Format::Vtt);
+    }
+    if matches!(named, None | Some(Format::Text)) {
+        let known =
+            magic::mail(start(head)).or_else(|| source::language(filename, head).map(|_| Format::Source));
+        return Ok(known.or(named).unwrap_or(Format::Text));
+    }
     Ok(named.unwrap_or(Format::Text))
+}
+
+/// The media type of a file of this format, by its first bytes where the format leaves a choice.
+pub fn content_type(format: Format, head: &[u8]) -> &'static str {
+    let general = match format {
+        Format::Image => "image/",
+        Format::Audio => "audio/",
+        Format::Video => "video/",
+        _ => return format.content_type(),
+    };
+    let told = infer::get(head).map(|kind| kind.mime_type());
+    told.filter(|told| told.starts_with(general)).unwrap_or_else(|| format.content_type())
 }
 
 /// The ending of a name in lower case, empty where it has none.
@@ -112,7 +138,21 @@ mod tests {
             ("page", b"\xff\xfe<\0h\0t\0m\0l\0>\0", Format::Html),
             ("README.md", b"<p align=center>logo</p>\n# Title", Format::Markdown),
             ("README.MD", b"# Title", Format::Markdown),
-            ("main.rs", b"fn main() {}", Format::Text),
+            ("main.rs", b"fn main() {}", Format::Source),
+            ("run", b"#!/usr/bin/env python3\nprint()", Format::Source),
+            ("Makefile", b"all:\n\techo\n", Format::Source),
+            ("talk.txt", b"WEBVTT\n\n00:01.000 --> 00:02.000\nx", Format::Vtt),
+            ("talk.srt", b"1\n00:00:01,000 --> 00:00:02,000\nx", Format::Srt),
+            ("a.eml", b"Subject: x\n\nhello", Format::Eml),
+            ("noname", b"From: a\nTo: b\nDate: c\nSubject: d\n\nhello", Format::Eml),
+            ("inbox", b"From a Mon\nFrom: a\nTo: b\nDate: c\nSubject: d\n\nhello", Format::Mbox),
+            ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0", Format::Image),
+            ("photo", b"\0\0\0\x18ftypheic\0\0\0\0", Format::Image),
+            ("film", b"\0\0\0\x18ftypisom\0\0\0\0", Format::Video),
+            ("sound.bin", b"ID3\x04\0\0\0\0\0\0", Format::Audio),
+            ("old.mp3", b"\0\0\0\0\xff\xfb\x90", Format::Audio),
+            ("a", b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0", Format::Zip),
+            ("a.tgz", b"\x1f\x8b\x08\0\0\0\0\0", Format::Gzip),
             ("data.csv", b"a,b\n1,2", Format::Text),
             ("noname", b"just text", Format::Text),
             (".md", b"just text", Format::Text),
@@ -129,8 +169,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_what_can() {
         let cases: &[(&str, &[u8], &str)] = &[
-            ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0", "image/png"),
-            ("a.zip", b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0", "application/zip"),
+            ("a.txt", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "executable"),
+            ("a.rar", b"Rar!\x1a\x07\0\0\0\0\0\0\0\0", "rar"),
+            ("a.zip", b"no archive", ".zip"),
             ("a.rtf", b"{\\rtf1\\ansi hello}", "application/rtf"),
             ("a.odt", b"this is no archive", ".odt"),
             ("a.bin", b"\x01\x02\x03\x04\x05\x90\x91", "binary"),

@@ -1,9 +1,10 @@
 //! One file, read in this process.
 
 use crate::{
+    contained::Nest,
     error::ExtractError,
     format::Format,
-    formats::{html, markdown, pdf, plain},
+    formats::{archive, html, image, mail, markdown, media, pdf, plain, source, subtitles},
     limits::Limits,
 };
 use ragstream_core::text::DocumentText;
@@ -13,15 +14,43 @@ use std::{fs::File, io::Read, path::Path};
 /// [`ChildExtractor`](crate::ChildExtractor). Here a parser may take any time
 /// and memory, and overflow its stack; panics of the PDF reader are caught.
 pub fn extract(format: Format, path: &Path, limits: &Limits) -> Result<DocumentText, ExtractError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    extract_named(format, path, &name, limits)
+}
+
+/// [`extract`] for a file that lies under another name than it was uploaded with.
+pub fn extract_named(
+    format: Format,
+    path: &Path,
+    filename: &str,
+    limits: &Limits,
+) -> Result<DocumentText, ExtractError> {
     let bytes = read(path, limits.input_bytes)?;
+    of_bytes(format, &bytes, &Nest::new(filename, bytes.len() as u64, limits))
+}
+
+/// Reads what is in memory: an upload, or a file inside of one.
+pub fn of_bytes(format: Format, bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
+    let limits = nest.limits;
     if bytes.is_empty() {
         return Err(ExtractError::Empty);
     }
     let text = match format {
-        Format::Text => plain::extract(&bytes),
-        Format::Markdown => markdown::extract(&bytes),
-        Format::Html => html::extract(&bytes)?,
-        Format::Pdf => pdf::extract(&bytes, limits)?,
+        Format::Text => plain::extract(bytes),
+        Format::Markdown => markdown::extract(bytes),
+        Format::Html => html::extract(bytes)?,
+        Format::Pdf => pdf::extract(bytes, nest)?,
+        Format::Source => source::extract(bytes, nest.name),
+        Format::Vtt | Format::Srt => subtitles::extract(bytes, format)?,
+        Format::Eml => mail::eml(bytes, nest)?,
+        Format::Mbox => mail::mbox(bytes, nest)?,
+        Format::Msg => mail::msg(bytes, nest)?,
+        Format::Image => image::extract(bytes, nest)?,
+        Format::Audio | Format::Video => media::extract(bytes, format)?,
+        Format::Zip => archive::zip(bytes, nest)?,
+        Format::Tar => archive::tar(bytes, nest)?,
+        Format::Gzip => archive::gzip(bytes, nest)?,
+        Format::SevenZip => archive::seven_zip(bytes, nest)?,
     };
     if text.text.trim().is_empty() {
         return Err(ExtractError::Empty);

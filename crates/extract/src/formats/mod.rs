@@ -1,9 +1,17 @@
 //! One file a format: bytes to [`DocumentText`](ragstream_core::text::DocumentText).
 
+pub mod archive;
+mod facts;
 pub mod html;
+pub mod image;
+pub mod mail;
 pub mod markdown;
+pub mod media;
 pub mod pdf;
 pub mod plain;
+pub mod source;
+pub mod subtitles;
+pub mod zipped;
 
 /// Lines end in `\n`, and there is no NUL, which no database takes in a text.
 fn tidy(text: String) -> String {
@@ -11,6 +19,11 @@ fn tidy(text: String) -> String {
         return text;
     }
     text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "")
+}
+
+/// A time in seconds as `01:02:03`.
+fn clock(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]
