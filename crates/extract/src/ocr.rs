@@ -18,6 +18,9 @@ use std::{
 /// Names the languages that pictures are in, as Tesseract does: `eng+deu`.
 pub const LANGUAGES: &str = "RAGSTREAM_OCR_LANGUAGES";
 
+/// Names the folder of Tesseract's data, where it is not that of the system.
+pub const DATA: &str = "TESSDATA_PREFIX";
+
 /// Where no languages are named all that are installed are tried, if they are
 /// so few: each takes its time.
 const LANGUAGES_TRIED: usize = 3;

@@ -38,12 +38,18 @@ pub fn within(text: &DocumentText) -> String {
         }
         (Markup::Plain, _) => plain(&text.text),
     };
-    if is_closed(&shown) {
-        return shown;
+    for close in CLOSES {
+        let closed = [&shown, *close].concat();
+        if is_closed(&closed) {
+            return closed;
+        }
     }
     let plain = plain(&text.text);
     if is_closed(&plain) { plain } else { fenced(&text.text, "") }
 }
+
+/// What ends a block that was never closed: nothing, a fence of either kind, a comment.
+const CLOSES: &[&str] = &["", "\n``````````", "\n~~~~~~~~~~", "\n-->"];
 
 /// The Markdown with its headings one level down.
 pub fn shifted(markdown: &str) -> String {

@@ -60,7 +60,11 @@ pub(super) fn stream(
             if kind == EntryType::GNUSparse && !nest.budget.take(size) {
                 return Err(super::unpacked_too_much());
             }
-            bytes_of(nest, &mut entry, corrupt)
+            let bytes = bytes_of(nest, &mut entry, corrupt)?;
+            if (bytes.len() as u64) < size {
+                damage = Some(corrupt("it is cut off".to_owned()));
+            }
+            Ok(bytes)
         })?;
     }
     match damage {

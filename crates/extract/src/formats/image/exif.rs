@@ -60,8 +60,8 @@ const XP_SUBJECT: Tag = Tag(exif::Context::Tiff, 0x9c9f);
 fn text(exif: &Exif, tag: Tag) -> Option<String> {
     let text = match &exif.get_field(tag, In::PRIMARY)?.value {
         Value::Ascii(parts) => {
-            let parts: Vec<String> = parts.iter().map(|part| decode(part, None).text).collect();
-            parts.join("; ")
+            let parts = parts.iter().map(|part| decode(part, None).text.trim().to_owned());
+            parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
         }
         Value::Byte(bytes) if tag.number() >= XP_TITLE.number() => {
             encoding_rs::UTF_16LE.decode_without_bom_handling(bytes).0.into_owned()

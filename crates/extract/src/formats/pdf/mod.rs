@@ -62,7 +62,7 @@ struct Reading {
     metadata: Metadata,
 }
 
-/// Who had a part in a text.
+/// Who gave how many pages their text.
 #[derive(Default)]
 struct Hands {
     first: u32,
@@ -93,7 +93,7 @@ pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractErr
                 Some(failed.err().unwrap_or_else(|| ExtractError::corrupt(Format::Pdf, "it has no pages")));
             if let Ok(second) = ask() {
                 reading = second.read();
-                hands.second = reading.pages.len() as u32;
+                hands.second = reading.pages.iter().filter(|page| !page.as_str().is_empty()).count() as u32;
             }
         }
     }
@@ -134,17 +134,16 @@ fn improve<'s>(
     let texts = second.map(|second| second.texts(&unwell)).unwrap_or_default();
     for (position, &at) in unwell.iter().enumerate() {
         let ours = Quality::of(&pages[at]);
-        match texts.get(position) {
-            Some(text) if Quality::of(text).is_better_than(&ours) => {
-                pages[at] = text.clone();
-                hands.second += 1;
-            }
-            _ => hands.first += 1,
+        let better = texts.get(position).filter(|text| Quality::of(text).is_better_than(&ours));
+        if let Some(text) = better {
+            pages[at] = text.clone();
         }
         // What nobody can make sense of is no text.
         if Quality::of(&pages[at]).is_hopeless() {
             pages[at] = PageText::Nothing;
         }
+        let gave = u32::from(!pages[at].as_str().is_empty());
+        *(if better.is_some() { &mut hands.second } else { &mut hands.first }) += gave;
     }
 }
 

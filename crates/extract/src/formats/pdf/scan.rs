@@ -24,8 +24,10 @@ pub(super) fn read(second: &Second, pages: &mut [PageText], nest: &Nest<'_>, han
         if nest.ocr_left().is_zero() {
             return false;
         }
-        let mut texts = Vec::new();
-        for picture in second.pictures(at) {
+        let (mut texts, pictures) = (Vec::new(), second.pictures(at));
+        // What else is drawn may be letters all the same.
+        all_read &= !pictures.is_empty();
+        for picture in pictures {
             let begin = Instant::now();
             let reading = ocr::read(&pnm(&picture), Some(picture.dpi), nest.ocr_left());
             nest.spend_ocr(begin.elapsed());
