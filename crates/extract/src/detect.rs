@@ -42,7 +42,7 @@ pub fn detect(filename: &str, head: &[u8]) -> Result<Format, Unsupported> {
     if start(head).starts_with(b"%PDF-") {
         return Ok(Format::Pdf);
     }
-    if let Some(format) = magic::of(head) {
+    if let Some(format) = magic::outlook(head, named).or_else(|| magic::of(head)) {
         return Ok(format);
     }
     if !is_text(head) {

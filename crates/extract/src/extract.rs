@@ -1,7 +1,7 @@
 //! One file, read in this process.
 
 use crate::{
-    contained::Nest,
+    contained::Context,
     error::ExtractError,
     format::Format,
     formats::{archive, html, image, mail, markdown, media, pdf, plain, source, subtitles},
@@ -26,12 +26,12 @@ pub fn extract_named(
     limits: &Limits,
 ) -> Result<DocumentText, ExtractError> {
     let bytes = read(path, limits.input_bytes)?;
-    of_bytes(format, &bytes, &Nest::new(filename, bytes.len() as u64, limits))
+    dispatch(format, &bytes, &Context::new(filename, bytes.len() as u64, limits))
 }
 
 /// Reads what is in memory: an upload, or a file inside of one.
-pub fn of_bytes(format: Format, bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
-    let limits = nest.limits;
+pub fn dispatch(format: Format, bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
+    let limits = context.limits;
     if bytes.is_empty() {
         return Err(ExtractError::Empty);
     }
@@ -39,18 +39,18 @@ pub fn of_bytes(format: Format, bytes: &[u8], nest: &Nest<'_>) -> Result<Documen
         Format::Text => plain::extract(bytes),
         Format::Markdown => markdown::extract(bytes),
         Format::Html => html::extract(bytes)?,
-        Format::Pdf => pdf::extract(bytes, nest)?,
-        Format::Source => source::extract(bytes, nest.name),
+        Format::Pdf => pdf::extract(bytes, context)?,
+        Format::Source => source::extract(bytes, context.name),
         Format::Vtt | Format::Srt => subtitles::extract(bytes, format)?,
-        Format::Eml => mail::eml(bytes, nest)?,
-        Format::Mbox => mail::mbox(bytes, nest)?,
-        Format::Msg => mail::msg(bytes, nest)?,
-        Format::Image => image::extract(bytes, nest)?,
+        Format::Eml => mail::eml(bytes, context)?,
+        Format::Mbox => mail::mbox(bytes, context)?,
+        Format::Msg => mail::msg(bytes, context)?,
+        Format::Image => image::extract(bytes, context)?,
         Format::Audio | Format::Video => media::extract(bytes, format)?,
-        Format::Zip => archive::zip(bytes, nest)?,
-        Format::Tar => archive::tar(bytes, nest)?,
-        Format::Gzip => archive::gzip(bytes, nest)?,
-        Format::SevenZip => archive::seven_zip(bytes, nest)?,
+        Format::Zip => archive::zip(bytes, context)?,
+        Format::Tar => archive::tar(bytes, context)?,
+        Format::Gzip => archive::gzip(bytes, context)?,
+        Format::SevenZip => archive::seven_zip(bytes, context)?,
     };
     if text.text.trim().is_empty() {
         return Err(ExtractError::Empty);

@@ -56,15 +56,17 @@ pub fn of(head: &[u8]) -> Option<Format> {
         [0, 0, _, _, b'm', b'o', b'o', b'v', ..] | [0, 0, _, _, b'w', b'i', b'd', b'e', ..] => {
             Some(Format::Video)
         }
-        _ => of_ole(head),
+        _ => None,
     }
 }
 
-/// Outlook's container names its properties early in most files; the name of the file tells the others.
-fn of_ole(head: &[u8]) -> Option<Format> {
+/// A message of Outlook: its container names its properties early in most
+/// files, and the name of the file tells the others.
+pub fn outlook(head: &[u8], named: Option<Format>) -> Option<Format> {
     const PROPERTIES: &str = "__substg1.0_";
     let name: Vec<u8> = PROPERTIES.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    (head.starts_with(OLE) && head.windows(name.len()).any(|bytes| bytes == name)).then_some(Format::Msg)
+    let is_told = named == Some(Format::Msg) || head.windows(name.len()).any(|bytes| bytes == name);
+    (head.starts_with(OLE) && is_told).then_some(Format::Msg)
 }
 
 /// The format of binary data that begins in no certain way: by what is usual.

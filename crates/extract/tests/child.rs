@@ -3,7 +3,7 @@
 //! No test harness: this executable is the child, too.
 #![allow(clippy::unwrap_used)]
 
-mod samples;
+mod made;
 
 use ragstream_core::fault::{Fault, FaultKind};
 use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main};
@@ -249,7 +249,7 @@ async fn the_child_is_shut_in() {
 
 async fn every_kind_of_file_is_read() {
     let folder = Folder::new();
-    for (name, bytes) in samples::all() {
+    for (name, bytes) in made::all() {
         let path = folder.file("document", &bytes);
         let outcome = extractor(Limits::default()).extract(&path, name).await;
         assert!(outcome.is_ok() || name.starts_with("scan"), "{name}: {outcome:?}");
@@ -275,13 +275,13 @@ fn tesseract(tools: &Path, script: &str) {
 
 async fn picture() -> Result<DocumentText, Fault> {
     let folder = Folder::new();
-    let path = folder.file("document", samples::drawing(&[]));
+    let path = folder.file("document", made::drawing(&[]));
     extractor(Limits::default()).extract(&path, "a.png").await
 }
 
 async fn pictures_are_read(tools: &Path) {
     tesseract(tools, "bytes=$(wc -c); say \"$* $bytes\"");
-    let size = samples::drawing(&[]).len();
+    let size = made::drawing(&[]).len();
     let text = picture().await.unwrap();
     assert!(text.text.ends_with(&format!("\n\nstdin stdout -l eng tsv {size}\n")), "{}", text.text);
     assert_eq!(
@@ -295,11 +295,11 @@ async fn pictures_are_read(tools: &Path) {
         let path = folder.file("document", bytes);
         async move { extractor(Limits::default()).extract(&path, "a.pdf").await }
     };
-    let text = pdf(samples::scan()).await.unwrap();
+    let text = pdf(made::scan()).await.unwrap();
     assert_eq!(text.text, "P5 4 6 255 smgatnhbuoicvpjdwqkexrlf 70");
     assert_eq!((text.extractor.as_str(), &text.metadata["ocr_pages"]), ("pdf-tesseract/2", &1.into()));
     // What is drawn without pictures can't be read.
-    assert_eq!(pdf(samples::data("scanned.pdf")).await.unwrap_err().class, "needs_ocr");
+    assert_eq!(pdf(made::data("scanned.pdf")).await.unwrap_err().class, "needs_ocr");
     tesseract(tools, "exit 1");
     assert_eq!(picture().await.unwrap_err().class, "needs_ocr");
     tesseract(tools, "echo no table");
@@ -348,7 +348,7 @@ async fn what_a_child_starts_is_shut_in_too(tools: &Path) {
 async fn a_picture_has_its_time(tools: &Path) {
     tesseract(tools, "exec sleep 1000");
     let folder = Folder::new();
-    let path = folder.file("document", samples::drawing(&[]));
+    let path = folder.file("document", made::drawing(&[]));
     let limits = Limits { ocr: Duration::from_millis(200), ..Limits::default() };
     assert_eq!(extractor(limits).extract(&path, "a.png").await.unwrap_err().class, "needs_ocr");
     // One that has no time left says the same, and begins nothing.
@@ -373,7 +373,7 @@ async fn hostile_files_fail_alone() {
             "1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj\n2 0 obj << /Type /Pages {kids} >> endobj"
         ))
     };
-    let mut looped = samples::outlook();
+    let mut looped = made::outlook();
     // The table of sectors says that each is followed by itself.
     let table = 512 + u32::from_le_bytes(looped[76..80].try_into().unwrap()) as usize * 512;
     for sector in 0..16u32 {
@@ -388,10 +388,10 @@ async fn hostile_files_fail_alone() {
         ("deep.pdf", pages(&format!("/Kids {}", "[".repeat(200_000))), &["corrupt_document", "extraction_crashed"]),
         ("prev.pdf", b"%PDF-1.7\nxref\n0 1\n0000000000 65535 f \ntrailer << /Prev 9 /Root 1 0 R >>\nstartxref\n9\n%%EOF".to_vec(), &["corrupt_document"]),
         ("loop.msg", looped, &["corrupt_document", NOTHING]),
-        ("huge.png", [&samples::drawing(&[])[..16], &[0x7f; 8], &[0; 5000]].concat(), &["needs_ocr"]),
+        ("huge.png", [&made::drawing(&[])[..16], &[0x7f; 8], &[0; 5000]].concat(), &["needs_ocr"]),
         ("huge.7z", [&b"7z\xbc\xaf\x27\x1c\0\x04"[..], &[0xff; 24]].concat(), &["corrupt_document"]),
-        ("bomb.7z", samples::data("bomb.7z"), &["document_too_large"]),
-        ("bomb.gz", samples::gzip(&vec![0; 300 << 20]), &["document_too_large"]),
+        ("bomb.7z", made::data("bomb.7z"), &["document_too_large"]),
+        ("bomb.gz", made::gzip(&vec![0; 300 << 20]), &["document_too_large"]),
         ("deep.html", "<div>".repeat(2_000_000).into_bytes(), &["extraction_crashed", "empty_document", "extraction_timeout", "extraction_out_of_memory"]),
         ("many.mbox", "From a\na: b\n\n".repeat(1000).into_bytes(), &[NOTHING]),
     ];

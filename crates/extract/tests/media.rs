@@ -2,12 +2,12 @@
 //! they give, and that none of them takes more than it may.
 #![allow(clippy::unwrap_used)]
 
-mod samples;
+mod made;
 
+use made::{data, drawing, film, gzip, mail, outlook, photo, song, tar, zip};
 use ragstream_extract::{
     DocumentText, ExtractError, HEAD_BYTES, Limits, Markup, content_type, detect, extract_named,
 };
-use samples::{data, drawing, film, gzip, mail, outlook, photo, song, tar, zip};
 use std::fs;
 
 fn read_within(name: &str, bytes: &[u8], limits: &Limits) -> Result<DocumentText, ExtractError> {
@@ -29,7 +29,7 @@ fn headings(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_sample_is_read_and_says_by_what() {
-    for (name, bytes) in samples::all() {
+    for (name, bytes) in made::all() {
         match read(name, &bytes) {
             Ok(text) => {
                 assert!(!text.text.trim().is_empty(), "{name}");
@@ -95,7 +95,7 @@ fn mails_in_mails_without_end_come_to_one() {
 
 #[test]
 fn a_mailbox_gives_message_by_message() {
-    let text = read("inbox.mbox", samples::MAILBOX.as_bytes()).unwrap();
+    let text = read("inbox.mbox", made::MAILBOX.as_bytes()).unwrap();
     assert_eq!(
         text.text,
         "# One\n\nFrom: ada@example.org\n\nFirst.\nFrom here on it is quoted.\nFrom nowhere: this is a line of the text.\n\n\

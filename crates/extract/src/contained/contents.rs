@@ -1,6 +1,6 @@
 //! What a container holds, as a list and as sections.
 
-use super::{Nest, heading, label, markdown::within};
+use super::{Context, heading, label, markdown::within};
 use crate::{error::ExtractError, extract::too_much_text};
 use ragstream_core::{document::Metadata, text::DocumentText};
 use std::{collections::BTreeSet, fmt::Write};
@@ -15,7 +15,7 @@ pub struct Listed<'a> {
 
 /// Collects the files of a container.
 pub struct Contents<'n> {
-    nest: &'n Nest<'n>,
+    context: &'n Context<'n>,
     /// Markdown: a bullet a file, with size and reason of a failure.
     listing: String,
     /// Markdown: a section a file.
@@ -28,9 +28,9 @@ pub struct Contents<'n> {
 
 impl<'n> Contents<'n> {
     /// Nothing yet.
-    pub fn new(nest: &'n Nest<'n>) -> Self {
+    pub fn new(context: &'n Context<'n>) -> Self {
         Self {
-            nest,
+            context,
             listing: String::new(),
             sections: String::new(),
             files: 0,
@@ -47,18 +47,18 @@ impl<'n> Contents<'n> {
         file: &Listed<'_>,
         bytes: impl FnOnce() -> Result<B, ExtractError>,
     ) -> Result<(), ExtractError> {
-        self.add_text(file, |nest| nest.read(file.name, bytes()?.as_ref()))
+        self.add_text(file, |context| context.read(file.name, bytes()?.as_ref()))
     }
 
     /// The same for what is no file of its own.
     pub fn add_text(
         &mut self,
         file: &Listed<'_>,
-        read: impl FnOnce(&Nest<'_>) -> Result<DocumentText, ExtractError>,
+        read: impl FnOnce(&Context<'_>) -> Result<DocumentText, ExtractError>,
     ) -> Result<(), ExtractError> {
-        self.nest.admit()?;
+        self.context.admit()?;
         self.files += 1;
-        let outcome = read(self.nest);
+        let outcome = read(self.context);
         let name = label(file.name);
         // A name that begins as a heading, a quote or a list would be one.
         let escape = if name.starts_with(|c: char| c.is_ascii_punctuation()) { "\\" } else { "" };
@@ -73,15 +73,15 @@ impl<'n> Contents<'n> {
                 self.note(text);
             }
             Err(ExtractError::Empty) => self.listing.push_str(": empty"),
-            Err(error) if self.nest.is_spent() => return Err(error),
+            Err(error) if self.context.is_spent() => return Err(error),
             Err(error) => {
                 let _ = write!(self.listing, ": not read, {}", label(&in_short(&error)));
                 self.failures.push(error);
             }
         }
         self.listing.push('\n');
-        match (self.listing.len() + self.sections.len()) as u64 > self.nest.limits.text_bytes {
-            true => Err(too_much_text(self.nest.limits)),
+        match (self.listing.len() + self.sections.len()) as u64 > self.context.limits.text_bytes {
+            true => Err(too_much_text(self.context.limits)),
             false => Ok(()),
         }
     }

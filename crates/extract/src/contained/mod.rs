@@ -3,7 +3,7 @@
 //! What holds:
 //! - A file that can't be read is listed with its reason and fails nothing
 //!   else; where no file gave any text, neither does what contains them.
-//! - All that is read of one upload shares its limits ([`Nest`]): how deep,
+//! - All that is read of one upload shares its limits ([`Context`]): how deep,
 //!   how many files, how many bytes unpacked, how much text. Spending them is
 //!   a failure of the whole upload that names the limit.
 //! - The name of a file inside is shown, and tells its format. It is never a
@@ -18,7 +18,7 @@ pub use markdown::{heading, label, plain, shifted};
 use crate::{
     detect::{HEAD_BYTES, detect},
     error::ExtractError,
-    extract::of_bytes,
+    extract::dispatch,
     format::Format,
     formats::zipped::Budget,
     limits::Limits,
@@ -35,7 +35,7 @@ use std::{
 const UNPACKED_FREE: u64 = 64 << 20;
 
 /// Where in an upload a reader is, and what all of its readers together may still take.
-pub struct Nest<'a> {
+pub struct Context<'a> {
     /// The limits of the upload.
     pub limits: &'a Limits,
     /// The name of the file that is read.
@@ -54,7 +54,7 @@ struct Shared {
     ocr_left: Cell<Duration>,
 }
 
-impl<'a> Nest<'a> {
+impl<'a> Context<'a> {
     /// An upload of so many bytes under this name.
     pub fn new(name: &'a str, size: u64, limits: &'a Limits) -> Self {
         let unpacked = size.saturating_mul(limits.unpacked_ratio).max(UNPACKED_FREE);
@@ -84,7 +84,8 @@ impl<'a> Nest<'a> {
 
     /// Whether a limit of the whole upload was hit: no other file can be read then.
     pub fn is_spent(&self) -> bool {
-        self.budget.left() == 0 || self.shared.too_many_files.get()
+        // One byte more or less is no matter.
+        !self.budget.take(1) || self.shared.too_many_files.get()
     }
 
     /// Time that is left for OCR.
@@ -100,17 +101,17 @@ impl<'a> Nest<'a> {
     /// The text of a file inside the one that is read.
     pub fn read(&self, name: &str, bytes: &[u8]) -> Result<DocumentText, ExtractError> {
         let format = detect(name, &bytes[..bytes.len().min(HEAD_BYTES)])?;
-        self.inside(name, format, |nest| of_bytes(format, bytes, nest))
+        self.descend(name, format, |context| dispatch(format, bytes, context))
     }
 
     /// Goes one deeper. A panic of a reader there is an error of that file.
-    pub fn inside(
+    pub fn descend(
         &self,
         name: &str,
         format: Format,
-        read: impl FnOnce(&Nest<'_>) -> Result<DocumentText, ExtractError>,
+        read: impl FnOnce(&Context<'_>) -> Result<DocumentText, ExtractError>,
     ) -> Result<DocumentText, ExtractError> {
-        let inner = Nest {
+        let inner = Context {
             limits: self.limits,
             name,
             budget: self.budget.clone(),

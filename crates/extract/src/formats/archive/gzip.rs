@@ -1,28 +1,28 @@
 //! gzip: one file, or a TAR archive.
 
 use super::{Counted, bytes_of, tar};
-use crate::{charset::decode, contained::Nest, detect::HEAD_BYTES, error::ExtractError, format::Format};
+use crate::{charset::decode, contained::Context, detect::HEAD_BYTES, error::ExtractError, format::Format};
 use flate2::bufread::{GzDecoder, MultiGzDecoder};
 use ragstream_core::text::DocumentText;
 use std::io::{Cursor, Read};
 
 /// What is said of the file inside, or of all files in the archive inside.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
     let corrupt = |reason: String| ExtractError::corrupt(Format::Gzip, reason);
-    let mut stream = Counted { inner: MultiGzDecoder::new(bytes), budget: nest.budget.clone() };
+    let mut stream = Counted { inner: MultiGzDecoder::new(bytes), budget: context.budget.clone() };
     let mut head = Vec::new();
     let read = (&mut stream).take(HEAD_BYTES as u64).read_to_end(&mut head);
-    read.map_err(|error| super::failed(nest, &error, corrupt))?;
+    read.map_err(|error| super::failed(context, &error, corrupt))?;
     let is_tar = tar::is_header(&head);
     let stream = Cursor::new(&head).chain(stream);
     if is_tar {
-        return tar::stream(stream, nest, "gzip-tar-0.4/1");
+        return tar::stream(stream, context, "gzip-tar-0.4/1");
     }
-    let bytes_inside = bytes_of(nest, stream, corrupt)?;
+    let bytes_inside = bytes_of(context, stream, corrupt)?;
     if bytes_inside.is_empty() {
         return Err(ExtractError::Empty);
     }
-    let mut text = nest.read(&name_inside(bytes, nest.name), &bytes_inside)?;
+    let mut text = context.read(&name_inside(bytes, context.name), &bytes_inside)?;
     text.extractor = format!("gzip+{}", text.extractor);
     Ok(text)
 }

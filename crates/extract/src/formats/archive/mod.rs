@@ -15,7 +15,7 @@ pub use zip::extract as zip;
 
 use super::zipped::Budget;
 use crate::{
-    contained::{Contents, Nest},
+    contained::{Contents, Context},
     error::ExtractError,
 };
 use ragstream_core::{
@@ -41,8 +41,12 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// What an error of a stream means: the limit where that was hit, else what `damaged` says of it.
-fn failed(nest: &Nest<'_>, error: &io::Error, damaged: impl FnOnce(String) -> ExtractError) -> ExtractError {
-    match nest.is_spent() {
+fn failed(
+    context: &Context<'_>,
+    error: &io::Error,
+    damaged: impl FnOnce(String) -> ExtractError,
+) -> ExtractError {
+    match context.is_spent() {
         true => unpacked_too_much(),
         false => damaged(error.to_string()),
     }
@@ -54,14 +58,14 @@ fn unpacked_too_much() -> ExtractError {
 
 /// The bytes of one member, `TooLarge` where they are more than an upload may have.
 fn bytes_of(
-    nest: &Nest<'_>,
+    context: &Context<'_>,
     mut member: impl Read,
     damaged: impl FnOnce(String) -> ExtractError,
 ) -> Result<Vec<u8>, ExtractError> {
-    let most = nest.limits.input_bytes;
+    let most = context.limits.input_bytes;
     let mut bytes = Vec::new();
     let read = (&mut member).take(most.saturating_add(1)).read_to_end(&mut bytes);
-    read.map_err(|error| failed(nest, &error, damaged))?;
+    read.map_err(|error| failed(context, &error, damaged))?;
     match bytes.len() as u64 > most {
         true => Err(ExtractError::TooLarge { reason: format!("unpacked it is more than {most} bytes") }),
         false => Ok(bytes),

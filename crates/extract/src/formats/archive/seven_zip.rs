@@ -2,7 +2,7 @@
 
 use super::{Counted, bytes_of, document, unpacked_too_much};
 use crate::{
-    contained::{Contents, Listed, Nest},
+    contained::{Contents, Context, Listed},
     error::ExtractError,
     format::Format,
 };
@@ -11,22 +11,22 @@ use sevenz_rust2::{Archive, ArchiveReader, Error, Password};
 use std::io::{Cursor, Read, copy, sink};
 
 /// `Encrypted` where a password is needed, for the list or for what is in it.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
     let archive =
         Archive::read(&mut Cursor::new(bytes), &Password::empty()).map_err(|error| failed(&error))?;
     let mut reader = ArchiveReader::from_archive(archive, Cursor::new(bytes), Password::empty());
     reader.set_thread_count(1);
-    let mut contents = Contents::new(nest);
+    let mut contents = Contents::new(context);
     // An error of ours that ends the walk, and is no error of the archive.
     let mut ours = None;
     let walked = reader.for_each_entries(|entry, stream| {
         if entry.is_directory() || entry.is_anti_item() {
             return Ok(true);
         }
-        let mut stream = Counted { inner: stream, budget: nest.budget.clone() };
+        let mut stream = Counted { inner: stream, budget: context.budget.clone() };
         let mut damage = None;
         let added = contents.add(&Listed { name: entry.name(), size: Some(entry.size()) }, || {
-            bytes_of(nest, &mut stream, |reason| {
+            bytes_of(context, &mut stream, |reason| {
                 damage = Some(reason.clone());
                 ExtractError::corrupt(Format::SevenZip, reason)
             })
@@ -40,7 +40,7 @@ pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractErr
             return Err(Error::Other(damage.into()));
         }
         // What was too much of one member is in the way of the next, and counts.
-        if copy(&mut stream.by_ref(), &mut sink()).is_err() && nest.is_spent() {
+        if copy(&mut stream.by_ref(), &mut sink()).is_err() && context.is_spent() {
             ours = Some(unpacked_too_much());
             return Ok(false);
         }

@@ -3,7 +3,7 @@
 use super::{bytes_of, document};
 use crate::{
     charset::decode,
-    contained::{Contents, Listed, Nest},
+    contained::{Contents, Context, Listed},
     error::ExtractError,
     format::Format,
 };
@@ -18,8 +18,8 @@ const HEADER_BYTES: usize = 512;
 const CHECKSUM: std::ops::Range<usize> = 148..156;
 
 /// One that is cut off gives what comes before the cut, and says so in `damaged`.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
-    stream(bytes, nest, "tar-0.4/1")
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
+    stream(bytes, context, "tar-0.4/1")
 }
 
 /// Whether these bytes, the first of a file, are a header: its checksum is right.
@@ -34,18 +34,18 @@ pub fn is_header(head: &[u8]) -> bool {
 
 pub(super) fn stream(
     reader: impl Read,
-    nest: &Nest<'_>,
+    context: &Context<'_>,
     extractor: &str,
 ) -> Result<DocumentText, ExtractError> {
     let corrupt = |reason: String| ExtractError::corrupt(Format::Tar, reason);
     let mut archive = Archive::new(reader);
-    let mut contents = Contents::new(nest);
+    let mut contents = Contents::new(context);
     let mut damage = None;
     for entry in archive.entries().map_err(|error| corrupt(error.to_string()))? {
         let mut entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                damage = Some(super::failed(nest, &error, corrupt));
+                damage = Some(super::failed(context, &error, corrupt));
                 break;
             }
         };
@@ -57,10 +57,10 @@ pub(super) fn stream(
         let size = entry.size();
         contents.add(&Listed { name: &name, size: Some(size) }, || {
             // Holes are in no stream, and in none of its counts.
-            if kind == EntryType::GNUSparse && !nest.budget.take(size) {
+            if kind == EntryType::GNUSparse && !context.budget.take(size) {
                 return Err(super::unpacked_too_much());
             }
-            let bytes = bytes_of(nest, &mut entry, corrupt)?;
+            let bytes = bytes_of(context, &mut entry, corrupt)?;
             if (bytes.len() as u64) < size {
                 damage = Some(corrupt("it is cut off".to_owned()));
             }
@@ -68,7 +68,7 @@ pub(super) fn stream(
         })?;
     }
     match damage {
-        Some(damage) if contents.files() == 0 || nest.is_spent() => Err(damage),
+        Some(damage) if contents.files() == 0 || context.is_spent() => Err(damage),
         damage => {
             let mut text = document(&contents, extractor)?;
             if damage.is_some() {

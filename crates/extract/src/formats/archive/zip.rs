@@ -3,29 +3,38 @@
 use super::document;
 use crate::{
     charset::decode,
-    contained::{Contents, Listed, Nest},
+    contained::{Contents, Context, Listed},
     error::ExtractError,
     format::Format,
     formats::zipped::{Entry, Zipped},
 };
 use encoding_rs::Encoding;
 use ragstream_core::text::DocumentText;
+use std::io::Cursor;
+use zip::ZipArchive;
 
 /// `Encrypted` where all members are.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
-    let mut zipped = Zipped::open(bytes, Format::Zip, &nest.budget)?;
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
+    let mut zipped = Zipped::open(bytes, Format::Zip, &context.budget)?;
     let entries = zipped.entries();
-    let encoding = encoding(&entries);
-    let most = nest.limits.input_bytes;
-    let mut contents = Contents::new(nest);
+    let (encoding, sizes) = (encoding(&entries), sizes(bytes));
+    let most = context.limits.input_bytes;
+    let mut contents = Contents::new(context);
     for entry in entries.iter().filter(|entry| !entry.folder) {
         let name = decode(&entry.name_raw, encoding).text;
-        contents.add(&Listed { name: &name, size: Some(entry.size) }, || match entry.encrypted {
+        let size = sizes.get(entry.index).copied().flatten();
+        contents.add(&Listed { name: &name, size }, || match entry.encrypted {
             true => Err(ExtractError::Encrypted),
             false => zipped.by_index(entry.index)?.bytes(most),
         })?;
     }
     document(&contents, "zip-9/1")
+}
+
+/// What the directory says of sizes, by the place in it: to be shown, and believed by nobody.
+fn sizes(bytes: &[u8]) -> Vec<Option<u64>> {
+    let Ok(archive) = ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
+    (0..archive.len()).map(|index| archive.by_index_data(index).ok().map(|data| data.size())).collect()
 }
 
 /// Names are in UTF-8, or in the encoding of whoever packed them, which all of

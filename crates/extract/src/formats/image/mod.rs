@@ -6,7 +6,7 @@ mod xmp;
 
 use super::facts::Facts;
 use crate::{
-    contained::Nest,
+    contained::Context,
     error::ExtractError,
     format::Format,
     ocr::{self, Reading},
@@ -19,7 +19,7 @@ const NOT_TELLING: &[&str] = &["Size", "Type", "Software", "Resolution"];
 
 /// `Corrupt` where the file has no size, `NeedsOcr` where it says nothing of
 /// itself and could not be read, `Empty` where nothing was found in it.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
     let mut facts = Facts::default();
     xmp::read(bytes, &mut facts);
     exif::read(bytes, &mut facts);
@@ -32,8 +32,8 @@ pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractErr
     }
 
     let begin = Instant::now();
-    let reading = ocr::read(bytes, None, nest.ocr_left());
-    nest.spend_ocr(begin.elapsed());
+    let reading = ocr::read(bytes, None, context.ocr_left());
+    context.spend_ocr(begin.elapsed());
     let mut metadata = facts.metadata();
     let mut text = facts.text();
     let mut extractor = "image-exif-0.6/1";

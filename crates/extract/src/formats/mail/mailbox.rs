@@ -2,7 +2,7 @@
 
 use super::mime::{attachments, dismantle, mail, parse};
 use crate::{
-    contained::{Contents, Nest},
+    contained::{Contents, Context},
     error::ExtractError,
     extract::too_much_text,
     format::Format,
@@ -18,7 +18,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 const SEPARATOR: &[u8] = b"From ";
 
 /// A message that can't be read is counted and left out; `Corrupt` where none can be.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
     let (mut text, mut count, mut unreadable, mut files) = (String::new(), 0u64, 0u64, 0u64);
     let mut people = BTreeSet::new();
     for source in messages(bytes) {
@@ -28,7 +28,7 @@ pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractErr
             unreadable += 1;
             continue;
         };
-        let mut contents = Contents::new(nest);
+        let mut contents = Contents::new(context);
         let attached = attachments(&mut message, &source, &mut contents);
         let mail = mail(&message);
         dismantle(message);
@@ -38,8 +38,8 @@ pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractErr
         files += contents.files();
         text.push_str(&tidy(mail.compose(&contents, Some(&format!("Message {count}")))));
         text.push('\n');
-        if text.len() as u64 > nest.limits.text_bytes {
-            return Err(too_much_text(nest.limits));
+        if text.len() as u64 > context.limits.text_bytes {
+            return Err(too_much_text(context.limits));
         }
     }
     if count == unreadable {

@@ -3,7 +3,7 @@
 use super::{Mail, address, best_body};
 use crate::{
     charset::{self, decode},
-    contained::{Contents, Listed, Nest},
+    contained::{Contents, Context, Listed},
     error::ExtractError,
     format::Format,
 };
@@ -14,10 +14,10 @@ use std::{borrow::Cow, mem};
 const EXTRACTOR: &str = "mail-parser-0.11/1";
 
 /// `Corrupt` where there is no header.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
     let bytes = narrow(bytes);
     let mut message = parse(&bytes)?;
-    let text = document(&mut message, &bytes, nest);
+    let text = document(&mut message, &bytes, context);
     dismantle(message);
     text
 }
@@ -38,8 +38,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Message<'_>, ExtractError> {
         .ok_or_else(|| ExtractError::corrupt(Format::Eml, "it has no header"))
 }
 
-fn document(message: &mut Message<'_>, raw: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
-    let mut contents = Contents::new(nest);
+fn document(
+    message: &mut Message<'_>,
+    raw: &[u8],
+    context: &Context<'_>,
+) -> Result<DocumentText, ExtractError> {
+    let mut contents = Contents::new(context);
     attachments(message, raw, &mut contents)?;
     mail(message)?.into_text(&contents, EXTRACTOR)
 }
@@ -91,8 +95,8 @@ pub(super) fn attachments(
             PartType::Message(inner) => {
                 let size = (part.offset_end as u64).checked_sub(part.offset_body as u64);
                 let listed = Listed { name: &name, size };
-                contents.add_text(&listed, |nest| {
-                    nest.inside(&name, Format::Eml, |nest| document(inner, raw, nest))
+                contents.add_text(&listed, |context| {
+                    context.descend(&name, Format::Eml, |context| document(inner, raw, context))
                 })?;
             }
             PartType::Text(text) | PartType::Html(text) => {

@@ -3,7 +3,7 @@
 use super::{Mail, address, best_body, lzfu};
 use crate::{
     charset::decode,
-    contained::{Contents, Listed, Nest},
+    contained::{Contents, Context, Listed},
     error::ExtractError,
     format::Format,
     formats::tidy,
@@ -14,7 +14,7 @@ use mail_parser::DateTime;
 use ragstream_core::text::DocumentText;
 use std::io::{Cursor, Read};
 
-const EXTRACTOR: &str = "msg-cfb-0.16/1";
+const EXTRACTOR: &str = "msg-cfb-0.15/1";
 
 /// The stream of properties of fixed size, and how long its header is in the
 /// message itself, in a message inside of one, and elsewhere.
@@ -55,22 +55,22 @@ const WINDOWS_EPOCH: i64 = 11_644_473_600;
 type Ole<'a> = CompoundFile<Cursor<&'a [u8]>>;
 
 /// `Corrupt` where the container is damaged, `Unsupported` where it holds no message.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
     let mut ole = CompoundFile::open(Cursor::new(bytes))
         .map_err(|error| ExtractError::corrupt(Format::Msg, error.to_string()))?;
     if !ole.is_stream(format!("/{FIXED}")) {
         return Err(ExtractError::Unsupported { reason: "the file is no message of Outlook".to_owned() });
     }
-    message(&mut ole, "", FIXED_HEADERS.0, nest)
+    message(&mut ole, "", FIXED_HEADERS.0, context)
 }
 
 fn message(
     ole: &mut Ole<'_>,
     path: &str,
     header: usize,
-    nest: &Nest<'_>,
+    context: &Context<'_>,
 ) -> Result<DocumentText, ExtractError> {
-    let most = nest.limits.input_bytes;
+    let most = context.limits.input_bytes;
     let mut folder = Folder::open(ole, path, header, None, most);
     let page = folder.number(CODE_PAGE);
     folder.code_page = page;
@@ -112,7 +112,7 @@ fn message(
         mail.cc.extend(shown.1.filter(|cc| !cc.trim().is_empty()));
     }
 
-    let mut contents = Contents::new(nest);
+    let mut contents = Contents::new(context);
     if let Some(rtf) = rtf {
         contents.add(&Listed { name: "body.rtf", size: Some(rtf.len() as u64) }, || Ok(&rtf))?;
     }
@@ -123,8 +123,8 @@ fn message(
         let inner = stream(attachment, DATA, OBJECT);
         if ole.is_storage(&inner) {
             let name = name.unwrap_or_else(|| format!("message-{}.msg", number + 1));
-            contents.add_text(&Listed { name: &name, size: None }, |nest| {
-                nest.inside(&name, Format::Msg, |nest| message(ole, &inner, FIXED_HEADERS.1, nest))
+            contents.add_text(&Listed { name: &name, size: None }, |context| {
+                context.descend(&name, Format::Msg, |context| message(ole, &inner, FIXED_HEADERS.1, context))
             })?;
             continue;
         }

@@ -13,7 +13,7 @@ mod quality;
 mod scan;
 mod second;
 
-use crate::{contained::Nest, error::ExtractError, extract::too_much_text, format::Format};
+use crate::{contained::Context, error::ExtractError, extract::too_much_text, format::Format};
 use quality::Quality;
 use ragstream_core::{
     document::Metadata,
@@ -73,8 +73,8 @@ struct Hands {
 /// A page that no reader can read is left out and counted
 /// (`unreadable_pages`). `Corrupt` where no page can be read, `NeedsOcr` where
 /// all can be and none has text, `Empty` where OCR found none either.
-pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractError> {
-    let first = first::read(bytes, nest.limits);
+pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
+    let first = first::read(bytes, context.limits);
     if let Err(error @ ExtractError::TooLarge { .. }) = first {
         return Err(error);
     }
@@ -110,9 +110,9 @@ pub fn extract(bytes: &[u8], nest: &Nest<'_>) -> Result<DocumentText, ExtractErr
         && let Ok(second) = ask()
         && second.pages() == reading.pages.len()
     {
-        ocr_found_nothing = scan::read(second, &mut reading.pages, nest, &mut hands);
+        ocr_found_nothing = scan::read(second, &mut reading.pages, context, &mut hands);
     }
-    match (document(reading, &hands, ocr_found_nothing, nest), first_failed) {
+    match (document(reading, &hands, ocr_found_nothing, context), first_failed) {
         // Pages without text of a damaged file are what is left of it, no scan.
         (Err(ExtractError::NeedsOcr { .. } | ExtractError::Empty), Some(error)) => Err(error),
         (outcome, _) => outcome,
@@ -151,7 +151,7 @@ fn document(
     reading: Reading,
     hands: &Hands,
     ocr_found_nothing: bool,
-    nest: &Nest<'_>,
+    context: &Context<'_>,
 ) -> Result<DocumentText, ExtractError> {
     let (mut text, mut pages) = (String::new(), Vec::with_capacity(reading.pages.len()));
     for (at, page) in reading.pages.iter().enumerate() {
@@ -161,8 +161,8 @@ fn document(
         }
         pages.push(PageStart { page: at as u32 + 1, byte_offset: text.len() as u64 });
         text.push_str(content);
-        if text.len() as u64 > nest.limits.text_bytes {
-            return Err(too_much_text(nest.limits));
+        if text.len() as u64 > context.limits.text_bytes {
+            return Err(too_much_text(context.limits));
         }
     }
     let all = reading.pages.len() as u32;

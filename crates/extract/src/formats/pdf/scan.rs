@@ -5,14 +5,19 @@ use super::{
     second::{Picture, Second},
 };
 use crate::{
-    contained::Nest,
+    contained::Context,
     ocr::{self, Reading},
 };
 use std::time::Instant;
 
 /// Reads the pages without text, as far as the time for OCR goes. Whether all
 /// of them were read, and nothing was found in any.
-pub(super) fn read(second: &Second, pages: &mut [PageText], nest: &Nest<'_>, hands: &mut Hands) -> bool {
+pub(super) fn read(
+    second: &Second,
+    pages: &mut [PageText],
+    context: &Context<'_>,
+    hands: &mut Hands,
+) -> bool {
     if !ocr::is_installed() {
         return false;
     }
@@ -21,7 +26,7 @@ pub(super) fn read(second: &Second, pages: &mut [PageText], nest: &Nest<'_>, han
         if !page.as_str().is_empty() {
             continue;
         }
-        if nest.ocr_left().is_zero() {
+        if context.ocr_left().is_zero() {
             return false;
         }
         let (mut texts, pictures) = (Vec::new(), second.pictures(at));
@@ -29,8 +34,8 @@ pub(super) fn read(second: &Second, pages: &mut [PageText], nest: &Nest<'_>, han
         all_read &= !pictures.is_empty();
         for picture in pictures {
             let begin = Instant::now();
-            let reading = ocr::read(&pnm(&picture), Some(picture.dpi), nest.ocr_left());
-            nest.spend_ocr(begin.elapsed());
+            let reading = ocr::read(&pnm(&picture), Some(picture.dpi), context.ocr_left());
+            context.spend_ocr(begin.elapsed());
             match reading {
                 Reading::Text { text, .. } => texts.push(text),
                 Reading::Nothing => {}

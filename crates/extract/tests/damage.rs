@@ -10,7 +10,7 @@
 //! No test harness: this executable is the child and the worker, too.
 #![allow(clippy::unwrap_used)]
 
-mod samples;
+mod made;
 
 use ragstream_core::fault::FaultKind;
 use ragstream_extract::{ChildExtractor, HEAD_BYTES, Limits, child_main, detect, extract_named};
@@ -75,7 +75,7 @@ const CLASSES: &[&str] = &[
 /// What is damaged: samples of our own, and small files of the public collection.
 fn sources() -> Vec<(String, Vec<u8>)> {
     let mut sources: Vec<(String, Vec<u8>)> =
-        samples::all().into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
+        made::all().into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap();
     let folder =
         std::env::var_os("RAGSTREAM_TESTDATA").map_or_else(|| root.join("shared/testdata"), PathBuf::from);
@@ -129,7 +129,10 @@ fn mutated(sources: &[(String, Vec<u8>)], number: u64) -> (String, Vec<u8>) {
                 }
             }
             _ if random.random_range(0..4) == 0 => bytes.truncate(at),
-            _ => bytes.swap(at, 0),
+            _ => {
+                let other = random.random_range(0..bytes.len());
+                bytes.swap(at, other);
+            }
         }
     }
     (name.clone(), bytes)
