@@ -39,7 +39,7 @@ impl Cluster {
             Some(url) => url,
             None => s3().await.url(),
         };
-        let common = vec![
+        let common = [
             ("RAGSTREAM_KAFKA", kafka().await.bootstrap()),
             ("RAGSTREAM_POSTGRES", fresh_database("").await),
             ("RAGSTREAM_S3", blobs),

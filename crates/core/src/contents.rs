@@ -68,7 +68,7 @@ impl Versions {
     }
 }
 
-/// What the log comes to, up to its [positions](Self::positions): about 100 bytes a chunk.
+/// What the log comes to, up to its [positions](Self::positions): about 160 bytes a chunk.
 #[derive(Clone, Debug, Default)]
 pub struct LogContents {
     positions: BTreeMap<i32, i64>,

@@ -2,6 +2,7 @@
 
 use crate::{
     rebuild::Rebuilder,
+    routes::parse,
     view::{View, blocking},
 };
 use axum::{
@@ -83,10 +84,8 @@ fn shown_chunk((document, version, chunk): &(DocumentId, Version, ChunkId)) -> S
 }
 
 /// Whether searches see each of these chunks.
-async fn look_up(
-    State(view): State<Arc<View>>,
-    Json(lookup): Json<ChunkLookup>,
-) -> Result<Json<ChunksShown>, Problem> {
+async fn look_up(State(view): State<Arc<View>>, body: Bytes) -> Result<Json<ChunksShown>, Problem> {
+    let lookup: ChunkLookup = parse(&body)?;
     view.require_caught_up()?;
     if lookup.chunk_ids.len() > MAX_LOOKUP {
         let why = format!("`chunk_ids` has more than {MAX_LOOKUP} entries");

@@ -38,7 +38,8 @@ fn applied(freshness: &Freshness) -> AppendHeaders<Option<(HeaderName, &'static 
     AppendHeaders(applied.map(|applied| (HeaderName::from_static(TOKEN_APPLIED), applied)))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// The body of a request, or what is wrong with it.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|e| {
         Problem::bad_request(
             "invalid_json",

@@ -36,7 +36,10 @@ impl Census for Ledger {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
-                "SELECT c.status, j.stage, coalesce(j.retired, false) AS retired,
+                "WITH leaving AS MATERIALIZED (
+                     SELECT placed_by AS name FROM outbox WHERE placed_by IS NOT NULL
+                      UNION SELECT key FROM outbox)
+                 SELECT c.status, j.stage, coalesce(j.retired, false) AS retired,
                         d.document_id IS NOT NULL AS document_known,
                         coalesce(d.visible_version = s.version, false) AS visible,
                         EXISTS (SELECT FROM document_jobs u
@@ -44,12 +47,12 @@ impl Census for Ledger {
                                    AND (u.version = s.version
                                           AND u.stage NOT IN ('complete', 'failed', 'cancelled')
                                         OR u.version > s.version AND u.stage = 'indexing'))
-                        OR EXISTS (SELECT FROM outbox o
-                                    WHERE s.document_id::text IN (o.placed_by, o.key)) AS moving
+                        OR leaving.name IS NOT NULL AS moving
                    FROM unnest($1::uuid[], $2::uuid[], $3::int[])
                         WITH ORDINALITY AS s (chunk_id, document_id, version, place)
                    LEFT JOIN document_chunks c ON c.chunk_id = s.chunk_id
                    LEFT JOIN documents d ON d.document_id = s.document_id
+                   LEFT JOIN leaving ON leaving.name = s.document_id::text
                    LEFT JOIN document_jobs j ON j.document_id = s.document_id AND j.version = s.version
                   ORDER BY s.place",
             )

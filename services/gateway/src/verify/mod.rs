@@ -35,7 +35,7 @@ pub(crate) struct Verifier {
     log: Arc<dyn LogScan>,
     rows: Arc<dyn Census>,
     nodes: QueryNodes,
-    /// One at a time: each holds all chunk ids in memory.
+    /// One at a time: each has all chunk ids in memory, about 240 bytes for each.
     free: Semaphore,
 }
 

@@ -20,13 +20,6 @@ const LOG_PAUSE: Duration = Duration::from_millis(100);
 /// A broker that has just started elects its leaders for less than this.
 const LOG_QUIET: Duration = Duration::from_secs(5);
 
-/// What became of one snapshot.
-enum Opened {
-    Index(Index),
-    /// It is of no use; that is logged.
-    Refused,
-}
-
 /// An index that has as much of the log as a snapshot can give, and stands at its positions.
 ///
 /// Waits for the broker, which knows where the log ends; not for blob storage.
@@ -40,12 +33,12 @@ pub(crate) async fn restore(
     let start = Start { settings, log: &log };
     let local = dir.to_owned();
     for folder in blocking(move || snapshots(&local)).await? {
-        if let Opened::Index(index) = start.open(folder, "disk").await? {
+        if let Some(index) = start.open(folder, "disk").await? {
             return Ok(index);
         }
     }
     for kept in store.newest_first().await {
-        if let Opened::Index(index) = start.fetch(store, &kept, dir).await? {
+        if let Some(index) = start.fetch(store, &kept, dir).await? {
             return Ok(index);
         }
     }
@@ -76,8 +69,9 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Opens a snapshot on disk. `Err`: the machine is at fault, not the snapshot.
-    async fn open(&self, folder: PathBuf, from: &'static str) -> Result<Opened> {
+    /// Opens a snapshot on disk. `None`: it is of no use, which is logged. `Err`: the
+    /// machine is at fault, not the snapshot.
+    async fn open(&self, folder: PathBuf, from: &'static str) -> Result<Option<Index>> {
         let began = Instant::now();
         let (settings, log) = (self.settings.clone(), self.log.clone());
         let opened = tokio::task::spawn_blocking(move || {
@@ -99,11 +93,11 @@ impl Start<'_> {
                     seconds = began.elapsed().as_secs_f64(),
                     "index restored from its snapshot"
                 );
-                Ok(Opened::Index(index))
+                Ok(Some(index))
             }
             Err(error @ IndexError::Unfit { .. }) => {
                 tracing::warn!(%error, "a snapshot is not used");
-                Ok(Opened::Refused)
+                Ok(None)
             }
             Err(error @ (IndexError::Damaged { .. } | IndexError::Io { .. })) => {
                 let put = tokio::task::spawn_blocking(move || put_aside(&folder)).await;
@@ -113,19 +107,19 @@ impl Start<'_> {
                     Err(error) => format!("it could not be moved: {error}"),
                 };
                 tracing::warn!(%error, now_at, "a damaged snapshot is not used");
-                Ok(Opened::Refused)
+                Ok(None)
             }
             Err(error) => Err(index_fault(error)),
         }
     }
 
-    /// Copies a snapshot out of blob storage and opens it.
-    async fn fetch(&self, store: &Store, kept: &Kept, dir: &Path) -> Result<Opened> {
+    /// Copies a snapshot out of blob storage and opens it; the same answers.
+    async fn fetch(&self, store: &Store, kept: &Kept, dir: &Path) -> Result<Option<Index>> {
         match store.fetch(kept, dir, self.settings, self.log).await {
             Ok(folder) => self.open(folder, "blob storage").await,
             Err(fault) => {
                 tracing::warn!(snapshot = kept.name, error = %fault, "a snapshot in blob storage is not used");
-                Ok(Opened::Refused)
+                Ok(None)
             }
         }
     }
