@@ -1,11 +1,12 @@
 //! The HTTP API, as any client sees it.
 
-use crate::eventually;
+use crate::{PATIENCE, POLL, eventually};
 use reqwest::{
     Client, StatusCode,
     multipart::{Form, Part},
 };
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 /// An API under test.
 #[derive(Clone)]
@@ -146,12 +147,19 @@ impl Api {
     }
 
     /// Waits until a job is final; its status.
+    ///
+    /// # Panics
+    /// Where that takes longer than [`crate::PATIENCE`]; it says how far the job has come.
     pub async fn finished(&self, job_id: &str) -> Value {
-        eventually(&format!("the end of job {job_id}"), || async {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
             let job = self.get(&format!("/api/v2/documents/status/{job_id}")).await.body;
-            matches!(job["stage"].as_str(), Some("complete" | "failed" | "cancelled")).then_some(job)
-        })
-        .await
+            if matches!(job["stage"].as_str(), Some("complete" | "failed" | "cancelled")) {
+                return job;
+            }
+            assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for the end of {job:#}");
+            sleep(POLL).await;
+        }
     }
 
     /// The sum of a metric over its labels that contain `label`.

@@ -12,11 +12,13 @@ pub mod text;
 pub mod topic;
 
 use std::{future::Future, time::Duration};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// How long anything may take before a test gives up waiting for it: far more
 /// than it takes on a slow, shared machine.
 pub const PATIENCE: Duration = Duration::from_secs(300);
+/// How often it is looked.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Asks `probe` until it gives something.
 ///
@@ -33,6 +35,6 @@ where
             return found;
         }
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        sleep(POLL).await;
     }
 }

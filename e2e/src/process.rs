@@ -15,6 +15,8 @@ use std::{
 const PORTS: Range<u16> = 20_000..32_000;
 /// How many random ports are tried.
 const PORT_TRIES: usize = 200;
+/// Lines of a process's log that a failed test shows.
+const LAST_LINES: usize = 60;
 
 /// The binary that was built beside this test (`target/<profile>/deps`) or this
 /// program (`target/<profile>`).
@@ -147,8 +149,15 @@ pub fn children_of(pid: u32) -> Vec<u32> {
 }
 
 impl Drop for Process {
+    /// Ends it. Where its test has failed, the end of its log is what tells why.
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let last: Vec<&str> = log.lines().rev().take(LAST_LINES).collect();
+            eprintln!("--- the end of {}", self.log.display());
+            last.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
     }
 }
 

@@ -79,8 +79,16 @@ mod tests {
         process::{Child, Command},
     };
 
+    /// A process that mentions `marker`. The kernel lets a parent go on before the command line
+    /// of its new child can be read.
     fn sleeper(marker: &str) -> Child {
-        Command::new("sleep").arg0(marker).arg("1000").spawn().unwrap()
+        let child = Command::new("sleep").arg0(marker).arg("1000").spawn().unwrap();
+        let deadline = Instant::now() + KILLED;
+        while !Identity::of(child.id()).is_some_and(|identity| identity.mentions(marker)) {
+            assert!(Instant::now() < deadline, "the command line of {} can't be read", child.id());
+            thread::sleep(POLL);
+        }
+        child
     }
 
     #[test]
