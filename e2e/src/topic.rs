@@ -46,8 +46,7 @@ pub fn records(brokers: &str, topic: &str) -> Vec<Record> {
     let mut left = BTreeMap::new();
     let mut assignment = TopicPartitionList::new();
     for partition in metadata.topics()[0].partitions() {
-        let (low, high) =
-            consumer.fetch_watermarks(topic, partition.id(), TIMEOUT).expect("the broker answers");
+        let (low, high) = range(&consumer, topic, partition.id());
         if high > low {
             left.insert(partition.id(), high);
             assignment
@@ -85,6 +84,19 @@ pub fn records(brokers: &str, topic: &str) -> Vec<Record> {
         }
     }
     records
+}
+
+/// Where a partition begins and ends. One that was just made, or whose broker is just back, has no
+/// leader for a moment.
+fn range(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64) {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        match consumer.fetch_watermarks(topic, partition, TIMEOUT) {
+            Ok(range) => return range,
+            Err(error) => assert!(Instant::now() < deadline, "{topic}/{partition}: {error}"),
+        }
+        std::thread::sleep(crate::POLL);
+    }
 }
 
 /// Keys whose newest record has a value: what the topic holds once it is compacted.

@@ -387,6 +387,12 @@ async fn what_is_never_taken_is_a_dead_letter_that_can_be_sent_back() {
         assert_eq!((&*headers["x-attempts"], &*headers["x-consumer"]), ("3", "ragstream-webhooks"));
         assert_eq!(letter.key, document);
     }
+    let shown = api.get(&format!("/api/v2/dead-letters?topic={TOPIC}.dlq&document_id={document}")).await.body;
+    let shown = shown["letters"].as_array().unwrap();
+    assert_eq!(shown.len(), 3, "{shown:#?}");
+    for letter in shown {
+        assert_eq!(letter["value"]["event"]["document_id"], document, "{letter:#}");
+    }
     let mut tries: BTreeMap<String, usize> = BTreeMap::new();
     for got in bad.got() {
         *tries.entry(got.id).or_default() += 1;

@@ -5,6 +5,7 @@ use ragstream_core::{
     event::{ChunkReady, IndexEvent, IndexKey, IngestRequested},
     fault::{Fault, Result},
     id::{ChunkId, DocumentId, JobId, Version},
+    lifecycle::LifecycleEvent,
     ports::{Place, StoredRecord},
     topics::{self, header, original_of},
 };
@@ -80,6 +81,8 @@ pub(crate) enum Event {
     Ingest(IngestRequested),
     Chunk(ChunkReady),
     Index(IndexEvent),
+    /// `None`: a tombstone.
+    Lifecycle(Option<LifecycleEvent>),
 }
 
 /// A letter's record, decoded as far as it can be.
@@ -96,8 +99,8 @@ impl Content {
         let topic = original_of(&record.place.topic).unwrap_or_default();
         let event = event(topic, key, record.value.as_deref());
         let ids = match &event {
+            Ok(Event::Lifecycle(None)) | Err(_) => key.map(|key| ids_of_key(topic, key)).unwrap_or_default(),
             Ok(event) => ids_of(event),
-            Err(_) => key.map(|key| ids_of_key(topic, key)).unwrap_or_default(),
         };
         Self { ids, event }
     }
@@ -108,6 +111,7 @@ fn event(topic: &str, key: Option<&str>, value: Option<&[u8]>) -> Result<Event> 
         topics::INGEST_REQUESTS => decode::ingest_requested(value).map(Event::Ingest),
         topics::CHUNKS => decode::chunk_ready(value).map(Event::Chunk),
         topics::EMBEDDINGS => decode::index_event(key, value).map(Event::Index),
+        topics::LIFECYCLE => decode::lifecycle(value).map(Event::Lifecycle),
         _ => Err(Fault::invalid("undecodable", format!("nothing here reads records of {topic}"))),
     }
 }
@@ -131,12 +135,21 @@ fn ids_of(event: &Event) -> Ids {
         },
         Event::Index(IndexEvent::Deleted(id)) => Ids { document_id: Some(*id), ..Ids::default() },
         Event::Index(IndexEvent::Gone(key)) => ids_of_index_key(key),
+        Event::Lifecycle(Some(event)) => Ids {
+            document_id: Some(event.document_id),
+            job_id: Some(event.job_id),
+            version: Some(event.version),
+            chunk_id: None,
+        },
+        Event::Lifecycle(None) => Ids::default(),
     }
 }
 
 fn ids_of_key(topic: &str, key: &str) -> Ids {
     match topic {
-        topics::INGEST_REQUESTS => Ids { document_id: key.parse().ok(), ..Ids::default() },
+        topics::INGEST_REQUESTS | topics::LIFECYCLE => {
+            Ids { document_id: key.parse().ok(), ..Ids::default() }
+        }
         topics::CHUNKS => Ids { chunk_id: key.parse().ok(), ..Ids::default() },
         topics::EMBEDDINGS => key.parse::<IndexKey>().map(|key| ids_of_index_key(&key)).unwrap_or_default(),
         _ => Ids::default(),
@@ -238,6 +251,8 @@ pub(crate) mod tests {
         let marker = of("chunk-embeddings", &format!("commit:{document}:4"));
         assert_eq!((marker.ids.document_id, marker.ids.version), (Some(document), Some(Version(4))));
         assert_eq!(of("chunk-embeddings", "nonsense").ids, Ids::default());
+        let told = of("document-lifecycle", &document.to_string());
+        assert_eq!((told.event.unwrap_err().class, told.ids.document_id), ("undecodable", Some(document)));
         assert!(of("query-requests", "k").event.unwrap_err().to_string().contains("query-requests"));
     }
 }

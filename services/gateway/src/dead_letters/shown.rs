@@ -5,7 +5,10 @@ use super::{
     scan::Sighting,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use ragstream_api::dead_letters::{DeadLetter, LetterHeader, OriginalRecord};
+use ragstream_api::{
+    dead_letters::{DeadLetter, LetterHeader, OriginalRecord},
+    webhooks::EventBody,
+};
 use ragstream_core::{
     chunk::Chunk,
     document::DocumentRef,
@@ -151,6 +154,10 @@ pub(crate) fn json_of(event: &Event, extent: Extent) -> Value {
             "chunk_count": marker.chunk_count,
         }),
         Event::Index(IndexEvent::Deleted(id)) => json!({ "type": "document_deleted", "document_id": id }),
+        Event::Lifecycle(Some(event)) => {
+            json!({ "type": "document_lifecycle", "event": EventBody::from(event.clone()) })
+        }
+        Event::Lifecycle(None) => json!({ "type": "tombstone" }),
         Event::Index(IndexEvent::Gone(key)) => json!({ "type": "tombstone", "key": key.to_string() }),
     };
     if extent == Extent::Short {
