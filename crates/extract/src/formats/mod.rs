@@ -4,6 +4,7 @@ pub mod html;
 pub mod markdown;
 pub mod pdf;
 pub mod plain;
+pub mod zipped;
 
 /// Lines end in `\n`, and there is no NUL, which no database takes in a text.
 fn tidy(text: String) -> String {
