@@ -1,9 +1,13 @@
 //! One file a format: bytes to [`DocumentText`](ragstream_core::text::DocumentText).
 
 pub mod html;
+pub mod links;
 pub mod markdown;
 pub mod pdf;
 pub mod plain;
+pub mod pull;
+pub mod rows;
+pub mod writer;
 pub mod zipped;
 
 /// Lines end in `\n`, and there is no NUL, which no database takes in a text.

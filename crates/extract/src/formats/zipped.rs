@@ -53,11 +53,6 @@ impl Budget {
         Self(Rc::new(Cell::new(bytes)))
     }
 
-    /// Bytes that are left.
-    pub fn left(&self) -> u64 {
-        self.0.get()
-    }
-
     /// Takes so many bytes; `false` where there are fewer.
     pub fn take(&self, bytes: u64) -> bool {
         let left = self.0.get().checked_sub(bytes);
@@ -79,19 +74,18 @@ pub struct Entry {
     pub index: usize,
     /// Its name as stored: in UTF-8, or in the encoding of whoever packed it.
     pub name_raw: Vec<u8>,
-    /// Unpacked size, as it says.
-    pub size: u64,
     /// It is a folder.
     pub folder: bool,
     /// A password is needed.
     pub encrypted: bool,
 }
 
-/// An open container.
+/// An open container. A clone reads another member while one is being read.
+#[derive(Clone)]
 pub struct Zipped<'a> {
     archive: ZipArchive<Cursor<&'a [u8]>>,
     /// Names in lower case with `/`, for writers that take neither seriously.
-    names: HashMap<String, usize>,
+    names: Rc<HashMap<String, usize>>,
     budget: Budget,
     format: Format,
 }
@@ -108,7 +102,7 @@ impl<'a> Zipped<'a> {
             let name = archive.name_for_index(index)?.ok()?;
             Some((folded(&name), index))
         });
-        let names = names.collect();
+        let names = Rc::new(names.collect());
         Ok(Self { archive, names, budget: budget.clone(), format })
     }
 
@@ -119,7 +113,6 @@ impl<'a> Zipped<'a> {
             Some(Entry {
                 index,
                 name_raw: data.name_raw().to_vec(),
-                size: data.size(),
                 folder: data.is_dir(),
                 encrypted: data.encrypted(),
             })
@@ -135,11 +128,6 @@ impl<'a> Zipped<'a> {
     /// Whether there is a member of this name, in upper or lower case.
     pub fn has(&self, name: &str) -> bool {
         self.names.contains_key(&folded(name))
-    }
-
-    /// What may still be unpacked.
-    pub fn budget(&self) -> &Budget {
-        &self.budget
     }
 
     /// A member by its name, in upper or lower case; `None` where there is none.
@@ -217,10 +205,25 @@ impl Member<'_> {
         let read = (&mut self.inner).take(most.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|e| refused(self.format, &e))?;
         if bytes.len() as u64 > most {
-            let reason = format!("a part of it unpacks to more than {most} bytes");
-            return Err(ExtractError::TooLarge { reason });
+            return Err(over_size(most));
         }
         Ok(bytes)
+    }
+}
+
+fn over_size(most: u64) -> ExtractError {
+    ExtractError::TooLarge { reason: format!("a part of it unpacks to more than {most} bytes") }
+}
+
+impl Member<'_> {
+    /// Reads it to its end and keeps nothing; `TooLarge` as [`Member::bytes`].
+    pub fn measure(self, most: u64) -> Result<(), ExtractError> {
+        let format = self.format;
+        let mut inner = self.inner.take(most.saturating_add(1));
+        match io::copy(&mut inner, &mut io::sink()).map_err(|e| refused(format, &e))? > most {
+            true => Err(over_size(most)),
+            false => Ok(()),
+        }
     }
 }
 
@@ -310,7 +313,7 @@ mod tests {
         assert_eq!(read().unwrap().unwrap().len(), 600);
         let error = read().unwrap_err();
         assert_eq!(error.class(), "document_too_large", "{error}");
-        assert_eq!(budget.left(), 0);
+        assert!(!budget.take(1));
     }
 
     #[test]

@@ -1,0 +1,394 @@
+//! Rows of cells as text that a search finds by row.
+//!
+//! A table is written as Markdown. A long one is written as several, each small
+//! enough for one chunk and each with the header: a row that is found by itself
+//! still says what its values mean. A wide one (its header and a row fill a
+//! chunk by themselves) is written as records instead, a paragraph a row, with
+//! `column: value` a line: the value stands beside its name, where a model sees
+//! that they belong together, and empty cells cost nothing.
+
+use super::writer::{Writer, escaped, one_line};
+use crate::error::ExtractError;
+
+/// Rows of one table, without header: with it, and at three bytes a token, one
+/// chunk of the default size (256 tokens) holds them.
+const TABLE_BYTES: usize = 560;
+
+/// A header and a row of more bytes are records.
+const RECORD_BYTES: usize = 480;
+
+/// A table of a document with a cell of more bytes is there for its layout: it
+/// is written cell by cell.
+const LAYOUT_BYTES: usize = 1200;
+
+/// Rows that are looked at before the first is written.
+const SAMPLE_ROWS: usize = 50;
+
+/// Bytes that are looked at, likewise.
+const SAMPLE_BYTES: usize = 64 << 10;
+
+/// A cell of a header is no longer than this.
+const HEADER_CELL_BYTES: usize = 120;
+
+/// Cells beyond this are cut off a row: no document has them, and a hostile one
+/// could have a header of them on every row.
+pub const MAX_COLUMNS: usize = 4096;
+
+/// Where the names of the columns are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// In the first row.
+    First,
+    /// In the first row if it looks like it: names above values.
+    Detect,
+}
+
+/// Takes rows, and writes them as soon as it knows how.
+pub struct Rows {
+    header: Header,
+    sample: Vec<Vec<String>>,
+    sample_bytes: usize,
+    layout: Option<Layout>,
+    /// Columns of the table before this one, and their names, if they have some.
+    before: Option<(Vec<usize>, Option<Vec<String>>)>,
+}
+
+/// How the rows of a table are written.
+struct Layout {
+    /// Columns with anything in them.
+    columns: Vec<usize>,
+    /// Names of those.
+    names: Option<Vec<String>>,
+    kind: Kind,
+    /// Bytes of the rows since the header was written; `None` before.
+    written: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A table.
+    Table,
+    /// A paragraph a row, a line a value.
+    Records,
+    /// A paragraph a cell.
+    Cells,
+    /// A line a row: there is one column.
+    Lines,
+}
+
+impl Rows {
+    /// No rows yet.
+    pub fn new(header: Header) -> Self {
+        Self { header, sample: Vec::new(), sample_bytes: 0, layout: None, before: None }
+    }
+
+    /// The next row. A blank one is nothing.
+    pub fn push(&mut self, writer: &mut Writer, mut row: Vec<String>) -> Result<(), ExtractError> {
+        row.truncate(MAX_COLUMNS);
+        while row.last().is_some_and(|cell| cell.trim().is_empty()) {
+            row.pop();
+        }
+        if row.is_empty() {
+            return Ok(());
+        }
+        if let Some(layout) = &mut self.layout {
+            return layout.write(writer, &row);
+        }
+        self.sample_bytes += row.iter().map(|cell| cell.len() + 1).sum::<usize>();
+        self.sample.push(row);
+        if self.sample.len() >= SAMPLE_ROWS || self.sample_bytes >= SAMPLE_BYTES {
+            self.settle(writer)?;
+        }
+        Ok(())
+    }
+
+    /// The table ends; another one may begin.
+    pub fn end(&mut self, writer: &mut Writer) -> Result<(), ExtractError> {
+        if self.layout.is_none() {
+            self.settle(writer)?;
+        }
+        if let Some(Layout { columns, names, .. }) = self.layout.take() {
+            self.before = Some((columns, names));
+        }
+        self.sample_bytes = 0;
+        Ok(())
+    }
+
+    fn settle(&mut self, writer: &mut Writer) -> Result<(), ExtractError> {
+        let mut rows = std::mem::take(&mut self.sample);
+        if self.header == Header::Detect {
+            // Rows of one cell above a table are its title.
+            let filled = |row: &Vec<String>| row.iter().filter(|cell| !cell.trim().is_empty()).count();
+            let titles = rows.iter().take_while(|row| filled(row) == 1).count();
+            if titles < rows.len() {
+                for row in rows.drain(..titles) {
+                    writer.paragraph(row.last().map_or("", |cell| cell))?;
+                }
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let is_filled =
+            |at: &usize| rows.iter().any(|row| row.get(*at).is_some_and(|c| !c.trim().is_empty()));
+        let columns: Vec<usize> = (0..width).filter(is_filled).collect();
+        let is_layout = columns.len() == 1 || rows.iter().flatten().any(|cell| cell.len() > LAYOUT_BYTES);
+        let named = match self.header {
+            Header::First => rows.len() > 1 && !is_layout,
+            Header::Detect => is_header(&rows, &columns) && !self.goes_on_nameless(&columns),
+        };
+        let names: Option<Vec<String>> = match named {
+            true => {
+                let first = rows.remove(0);
+                Some(columns.iter().map(|&at| one_line(first.get(at).map_or("", |cell| cell))).collect())
+            }
+            false => self.names_before(&columns),
+        };
+        let average = rows.iter().flatten().map(|cell| cell.len() + 3).sum::<usize>() / rows.len().max(1);
+        let head: usize = names.iter().flatten().map(|name| name.len() + 3).sum();
+        let kind = match self.header {
+            Header::First if is_layout => Kind::Cells,
+            Header::Detect if columns.len() == 1 => Kind::Lines,
+            Header::Detect if head > 0 && head + average > RECORD_BYTES => Kind::Records,
+            _ => Kind::Table,
+        };
+        let layout = self.layout.insert(Layout { columns, names, kind, written: None });
+        rows.iter().try_for_each(|row| layout.write(writer, row))
+    }
+
+    /// After a blank row a table goes on without saying its header again.
+    fn names_before(&self, columns: &[usize]) -> Option<Vec<String>> {
+        let (before, names) = self.before.as_ref().filter(|_| self.header == Header::Detect)?;
+        let names = names.as_ref()?;
+        let name = |column| before.iter().position(|at| at == column).map(|at| names[at].clone());
+        columns.iter().map(name).collect::<Option<Vec<String>>>().filter(|names| names.len() > 1)
+    }
+
+    /// Likewise one without header.
+    fn goes_on_nameless(&self, columns: &[usize]) -> bool {
+        let is_before = |before: &Vec<usize>| columns.iter().all(|column| before.contains(column));
+        matches!(&self.before, Some((before, None)) if is_before(before))
+    }
+}
+
+impl Layout {
+    fn write(&mut self, writer: &mut Writer, row: &[String]) -> Result<(), ExtractError> {
+        // A value in a column that was empty so far makes it one of the table.
+        for (at, cell) in row.iter().enumerate() {
+            if let Err(place) = self.columns.binary_search(&at)
+                && !cell.trim().is_empty()
+            {
+                self.columns.insert(place, at);
+                if let Some(names) = &mut self.names {
+                    names.insert(place, String::new());
+                }
+                self.written = None;
+            }
+        }
+        match self.kind {
+            Kind::Table => {}
+            Kind::Records => return self.record(writer, row),
+            Kind::Cells => return row.iter().try_for_each(|cell| writer.paragraph(cell)),
+            Kind::Lines => return self.line(writer, row.last().map_or("", |cell| cell)),
+        }
+        let mut line = String::from("|");
+        for &at in &self.columns {
+            line.push(' ');
+            cell(&mut line, row.get(at).map_or("", |cell| cell));
+            line.push_str(" |");
+        }
+        let header = self.names.as_ref().map_or(0, |names| names.iter().map(|name| name.len() + 3).sum());
+        if self.written.is_none_or(|written| written + line.len() > TABLE_BYTES.max(2 * header)) {
+            self.head(writer)?;
+        }
+        self.written = Some(self.written.unwrap_or(0) + line.len());
+        writer.continue_markdown(&line)
+    }
+
+    /// The header and the line below it.
+    fn head(&mut self, writer: &mut Writer) -> Result<(), ExtractError> {
+        let mut line = String::from("|");
+        for column in 0..self.columns.len() {
+            line.push(' ');
+            cell(&mut line, self.names.as_ref().and_then(|names| names.get(column)).map_or("", |name| name));
+            line.push_str(" |");
+        }
+        line.push_str("\n|");
+        line.push_str(&" --- |".repeat(self.columns.len()));
+        self.written = Some(0);
+        writer.markdown(&line)
+    }
+
+    fn line(&mut self, writer: &mut Writer, text: &str) -> Result<(), ExtractError> {
+        match self.written {
+            Some(written) if written < TABLE_BYTES => {
+                self.written = Some(written + text.len());
+                writer.continue_markdown(&escaped(&one_line(text)))
+            }
+            _ => {
+                self.written = Some(text.len());
+                writer.paragraph(&one_line(text))
+            }
+        }
+    }
+
+    fn record(&self, writer: &mut Writer, row: &[String]) -> Result<(), ExtractError> {
+        let mut begun = false;
+        for (column, &at) in self.columns.iter().enumerate() {
+            let value = row.get(at).map_or("", |cell| cell.trim());
+            if value.is_empty() {
+                continue;
+            }
+            let value = one_line(value);
+            let name =
+                self.names.as_ref().and_then(|names| names.get(column)).filter(|name| !name.is_empty());
+            let line = match name {
+                Some(name) => format!("{name}: {value}"),
+                None => value,
+            };
+            match begun {
+                true => writer.continue_markdown(&escaped(&line))?,
+                false => writer.paragraph(&line)?,
+            }
+            begun = true;
+        }
+        Ok(())
+    }
+}
+
+/// Appends a cell on one line, in which no `|` ends it.
+fn cell(line: &mut String, text: &str) {
+    for (number, word) in text.split_whitespace().enumerate() {
+        if number > 0 {
+            line.push(' ');
+        }
+        match word.contains('|') {
+            true => line.push_str(&word.replace('|', "\\|")),
+            false => line.push_str(word),
+        }
+    }
+}
+
+/// Whether the first row names the columns: it has a different short text for
+/// each, and no values.
+fn is_header(rows: &[Vec<String>], columns: &[usize]) -> bool {
+    let [first, others @ ..] = rows else { return false };
+    if others.is_empty() || columns.len() < 2 {
+        return false;
+    }
+    let cells: Vec<&str> = columns.iter().map(|&at| first.get(at).map_or("", |cell| cell.trim())).collect();
+    let named = cells.iter().filter(|cell| !cell.is_empty()).count();
+    // The corner above the names of the rows is often empty, and so are cells beside merged ones.
+    let mut distinct: Vec<&str> = cells.iter().copied().filter(|cell| !cell.is_empty()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    named * 3 >= columns.len() * 2
+        && distinct.len() == named
+        && cells.iter().all(|cell| cell.len() <= HEADER_CELL_BYTES && !is_value(cell))
+}
+
+/// A number, a date, a time, a truth or an address: what a header has not. A
+/// year is a name as well as a number.
+fn is_value(cell: &str) -> bool {
+    if cell.len() == 4 && (cell.starts_with("19") || cell.starts_with("20")) {
+        return false;
+    }
+    let cell = cell.trim_start_matches(['-', '+', '(', '$', '€', '£', '¥']).trim_end_matches([')', '%', '€']);
+    let number = !cell.is_empty()
+        && cell.bytes().any(|byte| byte.is_ascii_digit())
+        && cell.bytes().all(|byte| byte.is_ascii_digit() || b" .,:-/eE+TZ'".contains(&byte));
+    number
+        || ["true", "false", "yes", "no"].iter().any(|truth| cell.eq_ignore_ascii_case(truth))
+        || cell.contains("://")
+        || (cell.contains('@') && cell.contains('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::limits::Limits;
+
+    fn written(header: Header, rows: &[&[&str]]) -> String {
+        let mut writer = Writer::new(&Limits::default());
+        let mut table = Rows::new(header);
+        for row in rows {
+            table.push(&mut writer, row.iter().map(ToString::to_string).collect()).unwrap();
+        }
+        table.end(&mut writer).unwrap();
+        writer.finish().0
+    }
+
+    #[test]
+    fn a_table_has_its_header_and_no_empty_columns() {
+        let rows: &[&[&str]] =
+            &[&["", "Harbour", "", "Fee"], &["", "North | East", "", "12\n€"], &[""], &["", "South"]];
+        let table = "| Harbour | Fee |\n| --- | --- |\n| North \\| East | 12 € |\n| South |  |";
+        assert_eq!(written(Header::First, rows), table);
+        assert_eq!(written(Header::Detect, rows), table);
+    }
+
+    #[test]
+    fn titles_stand_above_and_values_are_no_header() {
+        let rows: &[&[&str]] = &[&["Fees"], &["1", "2"], &["3", "4", "late"]];
+        assert_eq!(
+            written(Header::Detect, rows),
+            "Fees\n\n|  |  |  |\n| --- | --- | --- |\n| 1 | 2 |  |\n| 3 | 4 | late |"
+        );
+        for first in [["2024-05-01", "x"], ["x", "x"], ["a@b.c", "x"], ["$5", "x"], ["", ""]] {
+            let rows: &[&[&str]] = &[&first, &["c", "d"]];
+            assert!(written(Header::Detect, rows).starts_with("|  |"), "{first:?}");
+        }
+        assert!(
+            written(Header::Detect, &[&["Region", "2023", "2024"], &["N", "1", "2"]]).starts_with("| Region")
+        );
+    }
+
+    #[test]
+    fn the_header_of_a_long_table_is_said_again() {
+        let rows: Vec<Vec<String>> =
+            (0..200).map(|i| vec![format!("name {i}"), format!("value {i}")]).collect();
+        let mut writer = Writer::new(&Limits::default());
+        let mut table = Rows::new(Header::Detect);
+        table.push(&mut writer, vec!["Name".to_owned(), "Value".to_owned()]).unwrap();
+        for row in rows {
+            table.push(&mut writer, row).unwrap();
+        }
+        table.end(&mut writer).unwrap();
+        let text = writer.finish().0;
+        let tables: Vec<&str> = text.split("\n\n").collect();
+        assert!(tables.len() > 5, "{}", tables.len());
+        for table in &tables {
+            assert!(table.starts_with("| Name | Value |\n| --- | --- |\n| name "), "{table}");
+            assert!(table.len() <= TABLE_BYTES + 100);
+        }
+        assert!(text.contains("| name 0 |") && text.contains("| name 199 |"));
+    }
+
+    #[test]
+    fn wide_rows_are_records() {
+        let names: Vec<String> = (0..40).map(|i| format!("Column number {i}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut row = vec![""; 40];
+        (row[0], row[39]) = ("first", "# last");
+        let text = written(Header::Detect, &[&names, &row, &row]);
+        // Columns without a value in any row have a name still.
+        let record = "Column number 0: first\nColumn number 39: # last";
+        assert_eq!(text, format!("{record}\n\n{record}"));
+    }
+
+    #[test]
+    fn a_value_beyond_the_header_is_kept() {
+        let mut rows: Vec<Vec<String>> = vec![vec!["Name".to_owned(), "Value".to_owned()]];
+        rows.extend((0..60).map(|i| vec!["a".to_owned(), i.to_string()]));
+        rows.push(vec!["b".to_owned(), "1".to_owned(), String::new(), "surplus".to_owned()]);
+        let mut writer = Writer::new(&Limits::default());
+        let mut table = Rows::new(Header::Detect);
+        for row in rows {
+            table.push(&mut writer, row).unwrap();
+        }
+        table.end(&mut writer).unwrap();
+        assert!(writer.finish().0.ends_with("| Name | Value |  |\n| --- | --- | --- |\n| b | 1 | surplus |"));
+    }
+}
