@@ -1,13 +1,18 @@
 //! One file a format: bytes to [`DocumentText`](ragstream_core::text::DocumentText).
 
+pub mod delimited;
 pub mod html;
+pub mod json;
 pub mod links;
 pub mod markdown;
 pub mod pdf;
 pub mod plain;
 pub mod pull;
 pub mod rows;
+pub mod toml_data;
+pub mod tree;
 pub mod writer;
+pub mod yaml;
 pub mod zipped;
 
 /// Lines end in `\n`, and there is no NUL, which no database takes in a text.
