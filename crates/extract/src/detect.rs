@@ -1,6 +1,6 @@
 //! What a file is, by its first bytes and then by its name.
 
-use crate::{charset::is_text, error::ExtractError, format::Format};
+use crate::{charset::is_text, error::ExtractError, format::Format, formats::office};
 
 /// How much of a file is enough to tell.
 pub const HEAD_BYTES: usize = 8 << 10;
@@ -42,10 +42,16 @@ pub fn detect(filename: &str, head: &[u8]) -> Result<Format, Unsupported> {
     if start(head).starts_with(b"%PDF-") {
         return Ok(Format::Pdf);
     }
+    if let Some(format) = office::told(head, named) {
+        return Ok(format);
+    }
     if !is_text(head) {
         let early = &head[..head.len().min(PDF_HEADER_WITHIN)];
         if early.windows(5).any(|bytes| bytes == b"%PDF-") || named == Some(Format::Pdf) {
             return Ok(Format::Pdf);
+        }
+        if let Some(format) = named.filter(|format| office::is_office(*format)) {
+            return Ok(format);
         }
         let what = match infer::get(head) {
             Some(kind) => format!("the file is {}", kind.mime_type()),
@@ -54,15 +60,19 @@ pub fn detect(filename: &str, head: &[u8]) -> Result<Format, Unsupported> {
         return Err(Unsupported { what });
     }
     if start(head).starts_with(b"{\\rtf") {
-        return Err(Unsupported { what: "the file is application/rtf".to_owned() });
-    }
-    if BINARY_NAMES.contains(&extension.as_str()) && !head.is_empty() {
-        return Err(Unsupported { what: format!("the file is named .{extension} and is not one") });
+        return Ok(Format::Rtf);
     }
     if is_html(head) {
         return Ok(Format::Html);
     }
-    Ok(named.unwrap_or(Format::Text))
+    if is_xml(head) && named != Some(Format::Html) {
+        return Ok(Format::Xml);
+    }
+    let is_container = BINARY_NAMES.contains(&extension.as_str()) || named.is_some_and(office::is_office);
+    if is_container && !head.is_empty() {
+        return Err(Unsupported { what: format!("the file is named .{extension} and is not one") });
+    }
+    Ok(named.unwrap_or(if is_json(head) { Format::Json } else { Format::Text }))
 }
 
 /// The ending of a name in lower case, empty where it has none.
@@ -93,6 +103,24 @@ fn is_html(head: &[u8]) -> bool {
     [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|tag| text.starts_with(tag))
 }
 
+/// Whether a text says that it is XML.
+fn is_xml(head: &[u8]) -> bool {
+    let text: Vec<u8> = head.iter().take(64).filter(|&&byte| byte != 0).copied().collect();
+    let text = text.strip_prefix(b"\xff\xfe").or(text.strip_prefix(b"\xfe\xff")).unwrap_or(&text);
+    start(text).starts_with(b"<?xml")
+}
+
+/// Whether a text begins as JSON does. One that goes on otherwise is read as text all the same.
+fn is_json(head: &[u8]) -> bool {
+    let text = start(head);
+    let next = text.get(1..).unwrap_or_default().trim_ascii_start().first();
+    match text.first() {
+        Some(b'{') => next == Some(&b'"'),
+        Some(b'[') => next.is_some_and(|next| b"{[\"".contains(next)),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +141,28 @@ mod tests {
             ("README.md", b"<p align=center>logo</p>\n# Title", Format::Markdown),
             ("README.MD", b"# Title", Format::Markdown),
             ("main.rs", b"fn main() {}", Format::Text),
-            ("data.csv", b"a,b\n1,2", Format::Text),
+            ("data.csv", b"a,b\n1,2", Format::Csv),
+            ("data.tsv", b"a\tb\n1\t2", Format::Tsv),
+            ("a.json", b"// no", Format::Json),
+            ("a", b" {\n\"a\": 1}", Format::Json),
+            ("a", b"[see below]", Format::Text),
+            ("a.ndjson", b"{}", Format::Jsonl),
+            ("a.yml", b"a: b", Format::Yaml),
+            ("Cargo.toml", b"[a]", Format::Toml),
+            ("feed", b"\xef\xbb\xbf<?xml version='1.0'?><rss/>", Format::Xml),
+            ("feed.txt", b"\xff\xfe<\0?\0x\0m\0l\0 \0", Format::Xml),
+            ("a.fodt", b"<?xml version='1.0'?><office:document/>", Format::Xml),
+            ("a.doc", b"<html>", Format::Html),
+            ("a.xhtml", b"<?xml version='1.0'?><x/>", Format::Html),
+            ("a.doc", b"{\\rtf1\\ansi hello}", Format::Rtf),
+            (
+                "a.pdf",
+                b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0word/",
+                Format::Docx,
+            ),
+            ("a.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", Format::Docx),
+            ("broken.docx", b"\0\x01\x02\x03", Format::Docx),
+            ("empty.xlsx", b"", Format::Xlsx),
             ("noname", b"just text", Format::Text),
             (".md", b"just text", Format::Text),
             ("BM.txt", b"BM is how bitmaps begin, and MZ programs", Format::Text),
@@ -131,7 +180,8 @@ mod tests {
         let cases: &[(&str, &[u8], &str)] = &[
             ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0", "image/png"),
             ("a.zip", b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0", "application/zip"),
-            ("a.rtf", b"{\\rtf1\\ansi hello}", "application/rtf"),
+            ("a.xlsm", b"a,b", ".xlsm"),
+            ("a.csv", b"\0\x01\x02\x03", "binary"),
             ("a.odt", b"this is no archive", ".odt"),
             ("a.bin", b"\x01\x02\x03\x04\x05\x90\x91", "binary"),
         ];

@@ -3,7 +3,9 @@
 use crate::{
     error::ExtractError,
     format::Format,
-    formats::{html, markdown, pdf, plain},
+    formats::{
+        context::Context, delimited, html, json, markdown, office, pdf, plain, rtf, toml_data, xml, yaml,
+    },
     limits::Limits,
 };
 use ragstream_core::text::DocumentText;
@@ -17,11 +19,29 @@ pub fn extract(format: Format, path: &Path, limits: &Limits) -> Result<DocumentT
     if bytes.is_empty() {
         return Err(ExtractError::Empty);
     }
+    dispatch(format, &bytes, &Context::new(limits))
+}
+
+/// As [`extract`], of a document in memory: an upload, or one inside of it.
+pub fn dispatch(format: Format, bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
+    let limits = context.limits;
     let text = match format {
-        Format::Text => plain::extract(&bytes),
-        Format::Markdown => markdown::extract(&bytes),
-        Format::Html => html::extract(&bytes)?,
-        Format::Pdf => pdf::extract(&bytes, limits)?,
+        Format::Text => plain::extract(bytes),
+        Format::Markdown => markdown::extract(bytes),
+        Format::Html => html::extract(bytes)?,
+        Format::Pdf => pdf::extract(bytes, limits)?,
+        Format::Docx | Format::Pptx | Format::Xlsx => office::extract(format, bytes, context)?,
+        Format::Doc | Format::Ppt | Format::Xls => office::extract(format, bytes, context)?,
+        Format::Odt | Format::Ods | Format::Odp => office::extract(format, bytes, context)?,
+        Format::Epub => office::extract(format, bytes, context)?,
+        Format::Rtf => rtf::extract(bytes, limits)?,
+        Format::Xml => xml::extract(bytes, context)?,
+        Format::Csv => delimited::extract(bytes, false, limits)?,
+        Format::Tsv => delimited::extract(bytes, true, limits)?,
+        Format::Json => json::extract(bytes, limits)?,
+        Format::Jsonl => json::lines(bytes, limits)?,
+        Format::Yaml => yaml::extract(bytes, limits)?,
+        Format::Toml => toml_data::extract(bytes, limits)?,
     };
     if text.text.trim().is_empty() {
         return Err(ExtractError::Empty);

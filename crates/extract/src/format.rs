@@ -13,14 +13,74 @@ pub enum Format {
     Html,
     /// PDF with a text layer.
     Pdf,
+    /// Word, Office Open XML.
+    Docx,
+    /// PowerPoint, Office Open XML.
+    Pptx,
+    /// Excel, Office Open XML or binary.
+    Xlsx,
+    /// Word 97 to 2003.
+    Doc,
+    /// PowerPoint 97 to 2003.
+    Ppt,
+    /// Excel 97 to 2003.
+    Xls,
+    /// OpenDocument text.
+    Odt,
+    /// OpenDocument spreadsheet.
+    Ods,
+    /// OpenDocument presentation.
+    Odp,
+    /// Rich text.
+    Rtf,
+    /// Books.
+    Epub,
+    /// XML of any kind.
+    Xml,
+    /// Rows of cells with separators.
+    Csv,
+    /// Rows of cells with tabs.
+    Tsv,
+    /// JSON.
+    Json,
+    /// JSON, a value a line.
+    Jsonl,
+    /// YAML.
+    Yaml,
+    /// TOML.
+    Toml,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Text, Self::Markdown, Self::Html, Self::Pdf];
+    pub const ALL: &'static [Self] = &[
+        Self::Text,
+        Self::Markdown,
+        Self::Html,
+        Self::Pdf,
+        Self::Docx,
+        Self::Pptx,
+        Self::Xlsx,
+        Self::Doc,
+        Self::Ppt,
+        Self::Xls,
+        Self::Odt,
+        Self::Ods,
+        Self::Odp,
+        Self::Rtf,
+        Self::Epub,
+        Self::Xml,
+        Self::Csv,
+        Self::Tsv,
+        Self::Json,
+        Self::Jsonl,
+        Self::Yaml,
+        Self::Toml,
+    ];
 
     /// What a person is told can be uploaded.
-    pub const SUPPORTED: &'static str = "PDF, HTML, Markdown, and plain text in any encoding";
+    pub const SUPPORTED: &'static str = "PDF, DOCX, PPTX, XLSX, DOC, PPT, XLS, ODT, ODS, ODP, RTF, EPUB, \
+        HTML, XML, Markdown, CSV, TSV, JSON, JSONL, YAML, TOML, and plain text in any encoding";
 
     /// Short stable name.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +89,24 @@ impl Format {
             Self::Markdown => "markdown",
             Self::Html => "html",
             Self::Pdf => "pdf",
+            Self::Docx => "docx",
+            Self::Pptx => "pptx",
+            Self::Xlsx => "xlsx",
+            Self::Doc => "doc",
+            Self::Ppt => "ppt",
+            Self::Xls => "xls",
+            Self::Odt => "odt",
+            Self::Ods => "ods",
+            Self::Odp => "odp",
+            Self::Rtf => "rtf",
+            Self::Epub => "epub",
+            Self::Xml => "xml",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Yaml => "yaml",
+            Self::Toml => "toml",
         }
     }
 
@@ -39,6 +117,24 @@ impl Format {
             Self::Markdown => "text/markdown",
             Self::Html => "text/html",
             Self::Pdf => "application/pdf",
+            Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Doc => "application/msword",
+            Self::Ppt => "application/vnd.ms-powerpoint",
+            Self::Xls => "application/vnd.ms-excel",
+            Self::Odt => "application/vnd.oasis.opendocument.text",
+            Self::Ods => "application/vnd.oasis.opendocument.spreadsheet",
+            Self::Odp => "application/vnd.oasis.opendocument.presentation",
+            Self::Rtf => "application/rtf",
+            Self::Epub => "application/epub+zip",
+            Self::Xml => "application/xml",
+            Self::Csv => "text/csv",
+            Self::Tsv => "text/tab-separated-values",
+            Self::Json => "application/json",
+            Self::Jsonl => "application/jsonl",
+            Self::Yaml => "application/yaml",
+            Self::Toml => "application/toml",
         }
     }
 
@@ -49,6 +145,26 @@ impl Format {
             "md" | "markdown" | "mdown" | "mkd" => Some(Self::Markdown),
             "html" | "htm" | "xhtml" | "xht" => Some(Self::Html),
             "pdf" => Some(Self::Pdf),
+            "docx" | "docm" | "dotx" | "dotm" => Some(Self::Docx),
+            "pptx" | "pptm" | "potx" | "potm" | "ppsx" | "ppsm" => Some(Self::Pptx),
+            "xlsx" | "xlsm" | "xltx" | "xltm" | "xlsb" | "xlam" => Some(Self::Xlsx),
+            "doc" => Some(Self::Doc),
+            "ppt" | "pps" => Some(Self::Ppt),
+            "xls" | "xlt" => Some(Self::Xls),
+            "odt" | "ott" | "fodt" => Some(Self::Odt),
+            "ods" | "ots" | "fods" => Some(Self::Ods),
+            "odp" | "otp" | "fodp" => Some(Self::Odp),
+            "rtf" => Some(Self::Rtf),
+            "epub" => Some(Self::Epub),
+            "xml" | "rss" | "atom" | "xsd" | "wsdl" | "opml" | "dita" | "kml" | "gpx" | "tei" => {
+                Some(Self::Xml)
+            }
+            "csv" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
+            "json" | "geojson" | "ipynb" => Some(Self::Json),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "yaml" | "yml" => Some(Self::Yaml),
+            "toml" => Some(Self::Toml),
             _ => None,
         }
     }
@@ -65,7 +181,8 @@ impl FromStr for Format {
 
     fn from_str(s: &str) -> Result<Self, String> {
         Self::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|format| format.as_str() == s)
             .ok_or_else(|| format!("unknown format {s:?}"))
     }

@@ -26,17 +26,12 @@ const SKIPPED: &[&str] = &[
 /// Names of `<meta>` that are kept.
 const KEPT_META: &[&str] = &["author", "description", "keywords", "date"];
 
-/// `Corrupt` where the converter gives up.
+/// Reads a page; `Corrupt` where the converter gives up.
 pub fn extract(bytes: &[u8]) -> Result<DocumentText, ExtractError> {
     let decoded = decode(bytes, declared(bytes));
     let mut metadata = plain::metadata(&decoded);
-    let head = Arc::new(Mutex::new(Head::default()));
-    let markdown = converter(&head)
-        .convert(&decoded.text)
-        .map_err(|e| ExtractError::corrupt(Format::Html, e.to_string()))?;
-    let mut head = std::mem::take(&mut *head.lock().unwrap_or_else(PoisonError::into_inner));
+    let (mut text, mut head) = markdown(&decoded.text)?;
     metadata.append(&mut head.metadata);
-    let mut text = tidy(markdown);
     // A page that has its title in its head alone would be found by it no more.
     if let Some(title) = &head.title
         && !text.trim().is_empty()
@@ -54,11 +49,21 @@ pub fn extract(bytes: &[u8]) -> Result<DocumentText, ExtractError> {
     })
 }
 
+/// A page or a part of one as Markdown, and what it says about itself;
+/// `Corrupt` as [`extract`].
+pub fn markdown(html: &str) -> Result<(String, Head), ExtractError> {
+    let head = Arc::new(Mutex::new(Head::default()));
+    let markdown =
+        converter(&head).convert(html).map_err(|e| ExtractError::corrupt(Format::Html, e.to_string()))?;
+    let head = std::mem::take(&mut *head.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((tidy(markdown), head))
+}
+
 /// What the page says about itself.
 #[derive(Default)]
-struct Head {
-    title: Option<String>,
-    metadata: Metadata,
+pub struct Head {
+    pub title: Option<String>,
+    pub metadata: Metadata,
 }
 
 fn converter(head: &Arc<Mutex<Head>>) -> HtmlToMarkdown {

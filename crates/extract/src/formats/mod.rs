@@ -1,17 +1,27 @@
 //! One file a format: bytes to [`DocumentText`](ragstream_core::text::DocumentText).
 
+pub mod context;
 pub mod delimited;
+pub mod embedded;
+pub mod epub;
 pub mod html;
 pub mod json;
 pub mod links;
 pub mod markdown;
+pub mod odf;
+pub mod office;
+pub mod ole;
+pub mod ooxml;
 pub mod pdf;
 pub mod plain;
 pub mod pull;
 pub mod rows;
+pub mod rtf;
+pub mod sheets;
 pub mod toml_data;
 pub mod tree;
 pub mod writer;
+pub mod xml;
 pub mod yaml;
 pub mod zipped;
 
