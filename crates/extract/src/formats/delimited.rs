@@ -7,7 +7,11 @@ use super::{
     rows::{Header, Rows},
     writer::Writer,
 };
-use crate::{charset::decode, error::ExtractError, limits::Limits};
+use crate::{
+    charset::{Decoded, decode},
+    error::ExtractError,
+    limits::Limits,
+};
 use csv::{Reader, ReaderBuilder, StringRecord};
 use ragstream_core::text::{DocumentText, Markup};
 
@@ -25,8 +29,15 @@ const MAX_QUOTED_LINES: usize = 50;
 
 /// Reads a file; `tabs` where its name says that these separate.
 pub fn extract(bytes: &[u8], tabs: bool, limits: &Limits) -> Result<DocumentText, ExtractError> {
-    let decoded = decode(bytes, None);
-    let (text, told) = announced(&decoded.text);
+    // A large file in UTF-8 is read where it is.
+    let decoded = match std::str::from_utf8(bytes) {
+        Ok(text) if !text.starts_with('\u{feff}') && !bytes.contains(&0) => {
+            Decoded { text: String::new(), encoding: "utf-8".to_owned(), lossy: false }
+        }
+        _ => decode(bytes, None),
+    };
+    let text = if decoded.text.is_empty() { str::from_utf8(bytes).unwrap_or_default() } else { &decoded.text };
+    let (text, told) = announced(text);
     let likeliest = told.or(tabs.then_some(b'\t'));
     let (separator, quoting) = sniff(text, likeliest);
     let mut writer = Writer::new(limits);
