@@ -92,6 +92,25 @@ fn sheets_are_as_a_person_sees_them() {
 }
 
 #[test]
+fn cells_far_out_are_cells() {
+    let far = changed(samples::xlsx(), "xl/worksheets/sheet2.xml", |xml| {
+        xml.replace("<sheetData/>", "<sheetData><row r='9'><c r='B9'><v>1</v></c></row><row r='1048576'><c r='XFD1048576'><v>2</v></c></row></sheetData>")
+    });
+    let text = read("a.xlsx", &far).unwrap().text;
+    assert!(text.contains("## Empty\n\n1\n\n2"), "{text}");
+    // Repeated for ever, written a hundred times.
+    let row = "<table:table-row table:number-rows-repeated='1048576'><table:table-cell table:number-columns-repeated='2147483647'><text:p>x</text:p></table:table-cell></table:table-row>";
+    let ods = changed(samples::ods(), "content.xml", |xml| xml.replace("<table:table-row><table:table-cell/></table:table-row>", row));
+    let text = read("a.ods", &ods).unwrap().text;
+    assert_eq!(text.matches(" x ").count(), 100 * 100);
+    let wide: Vec<String> = (0..20_000).map(|column| format!("v{column}")).collect();
+    let csv = format!("{}\n{0}\n", wide.join(","));
+    let text = read("a.csv", csv.as_bytes()).unwrap().text;
+    assert!(text.contains("v19999"));
+    assert!(text.len() < 4 * csv.len(), "{}", text.len());
+}
+
+#[test]
 fn an_odt_is_all_there_once() {
     let whole = "Port of X,\n\n# Harbour fees\n\n## Fees rise\n\n\
         International  fees rise[^1], see [the table](https://h.example/a).\nNew line\n\n[^1]: Since May.\n\n> Comment (Bob): Really?\n\n\

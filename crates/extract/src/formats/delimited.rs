@@ -36,7 +36,8 @@ pub fn extract(bytes: &[u8], tabs: bool, limits: &Limits) -> Result<DocumentText
         }
         _ => decode(bytes, None),
     };
-    let text = if decoded.text.is_empty() { str::from_utf8(bytes).unwrap_or_default() } else { &decoded.text };
+    let text =
+        if decoded.text.is_empty() { str::from_utf8(bytes).unwrap_or_default() } else { &decoded.text };
     let (text, told) = announced(text);
     let likeliest = told.or(tabs.then_some(b'\t'));
     let (separator, quoting) = sniff(text, likeliest);

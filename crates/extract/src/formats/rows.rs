@@ -30,9 +30,9 @@ const SAMPLE_BYTES: usize = 64 << 10;
 /// A cell of a header is no longer than this.
 const HEADER_CELL_BYTES: usize = 120;
 
-/// Cells beyond this are cut off a row: no document has them, and a hostile one
-/// could have a header of them on every row.
-pub const MAX_COLUMNS: usize = 4096;
+/// Columns of a spreadsheet. A document that puts a cell further out, or says
+/// that one spans more, gets no more blank cells than this.
+pub const MAX_COLUMNS: usize = 16_384;
 
 /// Where the names of the columns are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,6 @@ impl Rows {
 
     /// The next row. A blank one is nothing.
     pub fn push(&mut self, writer: &mut Writer, mut row: Vec<String>) -> Result<(), ExtractError> {
-        row.truncate(MAX_COLUMNS);
         while row.last().is_some_and(|cell| cell.trim().is_empty()) {
             row.pop();
         }
@@ -174,18 +173,7 @@ impl Rows {
 
 impl Layout {
     fn write(&mut self, writer: &mut Writer, row: &[String]) -> Result<(), ExtractError> {
-        // A value in a column that was empty so far makes it one of the table.
-        for (at, cell) in row.iter().enumerate() {
-            if let Err(place) = self.columns.binary_search(&at)
-                && !cell.trim().is_empty()
-            {
-                self.columns.insert(place, at);
-                if let Some(names) = &mut self.names {
-                    names.insert(place, String::new());
-                }
-                self.written = None;
-            }
-        }
+        self.widen(row);
         match self.kind {
             Kind::Table => {}
             Kind::Records => return self.record(writer, row),
@@ -198,12 +186,35 @@ impl Layout {
             cell(&mut line, row.get(at).map_or("", |cell| cell));
             line.push_str(" |");
         }
-        let header = self.names.as_ref().map_or(0, |names| names.iter().map(|name| name.len() + 3).sum());
+        let names: usize = self.names.iter().flatten().map(String::len).sum();
+        let header = names + self.columns.len() * "|  | --- ".len();
         if self.written.is_none_or(|written| written + line.len() > TABLE_BYTES.max(2 * header)) {
             self.head(writer)?;
         }
         self.written = Some(self.written.unwrap_or(0) + line.len());
         writer.continue_markdown(&line)
+    }
+
+    /// A value in a column that was empty so far makes it one of the table.
+    fn widen(&mut self, row: &[String]) {
+        let is_new = |at: &usize| !row[*at].trim().is_empty() && self.columns.binary_search(at).is_err();
+        let new: Vec<usize> = (0..row.len()).filter(is_new).collect();
+        if new.is_empty() {
+            return;
+        }
+        let columns = std::mem::take(&mut self.columns);
+        let names = self.names.take();
+        let blank = std::iter::repeat(String::new());
+        let mut all: Vec<(usize, String)> = match &names {
+            Some(names) => columns.into_iter().zip(names.iter().cloned()).collect(),
+            None => columns.into_iter().zip(blank.clone()).collect(),
+        };
+        all.extend(new.into_iter().zip(blank));
+        all.sort_by_key(|(column, _)| *column);
+        let (columns, all_names) = all.into_iter().unzip();
+        self.columns = columns;
+        self.names = names.map(|_| all_names);
+        self.written = None;
     }
 
     /// The header and the line below it.
