@@ -34,9 +34,9 @@ fn a_docx_is_all_there_once() {
          International fees rise[^2], see [the table](https://h.example/a).\nNew line\n\n\
          [^2]: Since May.\n\n> Comment (Bob): Really?\n\n### How much\n\n\
          - Boats\n  - (a) small\n  - (b) large\n- Ships\n\n\
-         | Pier | Boat | Fee |\n| --- | --- | --- |\n| North | small | 3 \\| 4 |\n| North | large | 12 |\n\n\
+         | Pier | Boat | Fee |\n| - | - | - |\n| North | small | 3 \\| 4 |\n| North | large | 12 |\n\n\
          Image: A pier at noon\n\nIn a box\n\n[a field](https://h.example/b)\n\n## 2 Chart\n\n\
-         Chart: Fees by year\n\n|  | North |\n| --- | --- |\n| 2023 | 10 |\n| 2024 | 12 |\n\n\\# The end\n\nConfidential"
+         Chart: Fees by year\n\n|  | North |\n| - | - |\n| 2023 | 10 |\n| 2024 | 12 |\n\n\\# The end\n\nConfidential"
     );
     assert_eq!((text.markup, text.title.as_deref()), (Markup::Markdown, Some("Harbour fees")));
     assert_eq!(
@@ -53,7 +53,7 @@ fn slides_are_pages() {
     assert_eq!(
         text.text,
         "## Who pays\n\nA box\n\n- Boats\n  - small\n- Ships\n\nImage: A pier\n\nNotes: Say it slowly.\n\n> Comment (Bob): Really?\n\n\
-         ## Slide 2\n\n| Boat | Fee |\n| --- | --- |\n| small | 3 |\n\nChart: Fees by year\n\n|  | North |\n| --- | --- |\n| 2023 | 10 |\n| 2024 | 12 |"
+         ## Slide 2\n\n| Boat | Fee |\n| - | - |\n| small | 3 |\n\nChart: Fees by year\n\n|  | North |\n| - | - |\n| 2023 | 10 |\n| 2024 | 12 |"
     );
     let second = text.text.find("## Slide 2").unwrap() as u64;
     assert_eq!(
@@ -71,8 +71,8 @@ fn sheets_are_as_a_person_sees_them() {
     let text = read("a.xlsx", &zip(&samples::xlsx())).unwrap();
     assert_eq!(
         text.text,
-        "## Fees\n\nHarbour fees\n\n| Pier | From | Fee |\n| --- | --- | --- |\n| North | 2024-05-01 | EUR 1,234.50 |\n\
-         | South | 2024-05-02 06:00:00 | 0.3 |\n\n| Pier | Fee |\n| --- | --- |\n| West | TRUE |\n\n\
+        "## Fees\n\nHarbour fees\n\n| Pier | From | Fee |\n| - | - | - |\n| North | 2024-05-01 | EUR 1,234.50 |\n\
+         | South | 2024-05-02 06:00:00 | 0.3 |\n\n| Pier | Fee |\n| - | - |\n| West | TRUE |\n\n\
          > Comment on C4: Really?\n\nLink in A4: https://h.example/a\n\nPort of X\nPage"
     );
     assert_eq!(
@@ -82,13 +82,10 @@ fn sheets_are_as_a_person_sees_them() {
     let text = read("a.ods", &zip(&samples::ods())).unwrap();
     assert_eq!(
         text.text,
-        "## Fees\n\n| Pier | From | Fee |\n| --- | --- | --- |\n| North | 2024-05-01 | 1.234,50 € |\n\n> Comment on C2: Really?"
+        "## Fees\n\n| Pier | From | Fee |\n| - | - | - |\n| North | 2024-05-01 | 1.234,50 € |\n\n> Comment on C2: Really?"
     );
     let text = read("a.xls", &legacy::xls(false)).unwrap();
-    assert_eq!(
-        text.text,
-        "## Fees\n\n| Pier | From | Fee |\n| --- | --- | --- |\n| North | 2024-05-01 | 1234.5 |"
-    );
+    assert_eq!(text.text, "## Fees\n\n| Pier | From | Fee |\n| - | - | - |\n| North | 2024-05-01 | 1234.5 |");
 }
 
 #[test]
@@ -100,9 +97,11 @@ fn cells_far_out_are_cells() {
     assert!(text.contains("## Empty\n\n1\n\n2"), "{text}");
     // Repeated for ever, written a hundred times.
     let row = "<table:table-row table:number-rows-repeated='1048576'><table:table-cell table:number-columns-repeated='2147483647'><text:p>x</text:p></table:table-cell></table:table-row>";
-    let ods = changed(samples::ods(), "content.xml", |xml| xml.replace("<table:table-row><table:table-cell/></table:table-row>", row));
+    let ods = changed(samples::ods(), "content.xml", |xml| {
+        xml.replace("<table:table-row><table:table-cell/></table:table-row>", row)
+    });
     let text = read("a.ods", &ods).unwrap().text;
-    assert_eq!(text.matches(" x ").count(), 100 * 100);
+    assert_eq!(text.split_whitespace().filter(|word| *word == "x").count(), 100 * 100);
     let wide: Vec<String> = (0..20_000).map(|column| format!("v{column}")).collect();
     let csv = format!("{}\n{0}\n", wide.join(","));
     let text = read("a.csv", csv.as_bytes()).unwrap().text;
@@ -114,7 +113,7 @@ fn cells_far_out_are_cells() {
 fn an_odt_is_all_there_once() {
     let whole = "Port of X,\n\n# Harbour fees\n\n## Fees rise\n\n\
         International  fees rise[^1], see [the table](https://h.example/a).\nNew line\n\n[^1]: Since May.\n\n> Comment (Bob): Really?\n\n\
-        - Boats\n  - a. small\n  - b. large\n- Ships\n\n| Boat | Fee |\n| --- | --- |\n| small | 3 |\n\nLast\n\nIn a box\n\nImage: A pier at noon\n\nConfidential";
+        - Boats\n  - a. small\n  - b. large\n- Ships\n\n| Boat | Fee |\n| - | - |\n| small | 3 |\n\nLast\n\nIn a box\n\nImage: A pier at noon\n\nConfidential";
     let text = read("a.odt", &zip(&samples::odt())).unwrap();
     assert_eq!(text.text, whole);
     assert_eq!((text.title.as_deref(), &text.metadata["pages"]), (Some("Harbour fees"), &2.into()));
@@ -151,7 +150,7 @@ fn an_rtf_is_all_there_once() {
         text.text,
         "# Fees rise\n\nInternational fees rise[^1], see [the table](https://h.example/a).\nNew line €😀€\n\n\
          [^1]: Since May.\n\n> Comment (Bob): Really?\n\nПривет 言語new\n\n- Boats\n1) Ships\n\n\
-         | Boat | Fee |\n| --- | --- |\n| small boat | 3 |\n\nLast {brace}\n\nIn a box\n\nPort of X\n\nConfidential"
+         | Boat | Fee |\n| - | - |\n| small boat | 3 |\n\nLast {brace}\n\nIn a box\n\nPort of X\n\nConfidential"
     );
     assert_eq!((text.title.as_deref(), &text.metadata["author"]), (Some("Harbour fees"), &"Adà".into()));
     assert_eq!(text.metadata["created"], "2024-05-01T06:00:00");
@@ -171,8 +170,8 @@ fn old_documents_are_read() {
 #[test]
 fn data_has_its_names() {
     let expected = [
-        "| Pier | From | Fee |\n| --- | --- | --- |\n| North; East | 2024-05-01 | 3 |\n| South | 2024-05-02 | 4 |",
-        "| Pier | Fee |\n| --- | --- |\n| North | 3 |",
+        "| Pier | From | Fee |\n| - | - | - |\n| North; East | 2024-05-01 | 3 |\n| South | 2024-05-02 | 4 |",
+        "| Pier | Fee |\n| - | - |\n| North | 3 |",
         "port: X\n\nfees[0].pier: North\nfees[0].fee: 3.5\n\nfees[1].pier: South\nfees[1].tags: a, b",
         "pier: North\n\npier: South",
         "port: X\n\nfees[0].pier: North\nfees[0].fee: 3\n\nfees[1].pier: South",

@@ -2,20 +2,22 @@
 //!
 //! A table is written as Markdown. A long one is written as several, each small
 //! enough for one chunk and each with the header: a row that is found by itself
-//! still says what its values mean. A wide one (its header and a row fill a
-//! chunk by themselves) is written as records instead, a paragraph a row, with
+//! still says what its values mean. A wide one (its header and a row fill most
+//! of a chunk) is written as records instead, a paragraph a row, with
 //! `column: value` a line: the value stands beside its name, where a model sees
-//! that they belong together, and empty cells cost nothing.
+//! that they belong together, and empty cells cost nothing. Rows of columns
+//! without names are lines.
 
 use super::writer::{Writer, escaped, one_line};
 use crate::error::ExtractError;
 
-/// Rows of one table, without header: with it, and at three bytes a token, one
-/// chunk of the default size (256 tokens) holds them.
-const TABLE_BYTES: usize = 560;
+/// A table has about so many tokens, with its header: it fits a chunk of the
+/// default size (200 tokens) by itself.
+const TABLE_TOKENS: usize = 180;
 
-/// A header and a row of more bytes are records.
-const RECORD_BYTES: usize = 480;
+/// A header and a row of more tokens are records: of a table of them, half of
+/// each chunk and more would be header.
+const RECORD_TOKENS: usize = 120;
 
 /// A table of a document with a cell of more bytes is there for its layout: it
 /// is written cell by cell.
@@ -26,6 +28,9 @@ const SAMPLE_ROWS: usize = 50;
 
 /// Bytes that are looked at, likewise.
 const SAMPLE_BYTES: usize = 64 << 10;
+
+/// Rows above a header that may be titles.
+const MAX_TITLES: usize = 8;
 
 /// A cell of a header is no longer than this.
 const HEADER_CELL_BYTES: usize = 120;
@@ -51,6 +56,8 @@ pub struct Rows {
     layout: Option<Layout>,
     /// Columns of the table before this one, and their names, if they have some.
     before: Option<(Vec<usize>, Option<Vec<String>>)>,
+    /// Names that stand alone: a blank row divides them from what they name.
+    alone: Option<Vec<String>>,
 }
 
 /// How the rows of a table are written.
@@ -60,7 +67,7 @@ struct Layout {
     /// Names of those.
     names: Option<Vec<String>>,
     kind: Kind,
-    /// Bytes of the rows since the header was written; `None` before.
+    /// Tokens of the table that is being written; `None` before it.
     written: Option<usize>,
 }
 
@@ -72,14 +79,14 @@ enum Kind {
     Records,
     /// A paragraph a cell.
     Cells,
-    /// A line a row: there is one column.
+    /// A line a row: there is one column, or the columns have no names.
     Lines,
 }
 
 impl Rows {
     /// No rows yet.
     pub fn new(header: Header) -> Self {
-        Self { header, sample: Vec::new(), sample_bytes: 0, layout: None, before: None }
+        Self { header, sample: Vec::new(), sample_bytes: 0, layout: None, before: None, alone: None }
     }
 
     /// The next row. A blank one is nothing.
@@ -107,24 +114,16 @@ impl Rows {
             self.settle(writer)?;
         }
         if let Some(Layout { columns, names, .. }) = self.layout.take() {
+            let names = names.or(self.alone.take());
             self.before = Some((columns, names));
         }
+        self.alone = None;
         self.sample_bytes = 0;
         Ok(())
     }
 
     fn settle(&mut self, writer: &mut Writer) -> Result<(), ExtractError> {
         let mut rows = std::mem::take(&mut self.sample);
-        if self.header == Header::Detect {
-            // Rows of one cell above a table are its title.
-            let filled = |row: &Vec<String>| row.iter().filter(|cell| !cell.trim().is_empty()).count();
-            let titles = rows.iter().take_while(|row| filled(row) == 1).count();
-            if titles < rows.len() {
-                for row in rows.drain(..titles) {
-                    writer.paragraph(row.last().map_or("", |cell| cell))?;
-                }
-            }
-        }
         if rows.is_empty() {
             return Ok(());
         }
@@ -132,6 +131,13 @@ impl Rows {
         let is_filled =
             |at: &usize| rows.iter().any(|row| row.get(*at).is_some_and(|c| !c.trim().is_empty()));
         let columns: Vec<usize> = (0..width).filter(is_filled).collect();
+        if self.header == Header::Detect {
+            let titles = titles(&rows, columns.len());
+            for row in rows.drain(..titles) {
+                let cells = row.iter().map(|cell| one_line(cell)).filter(|cell| !cell.is_empty());
+                writer.paragraph(&cells.collect::<Vec<_>>().join(" | "))?;
+            }
+        }
         let is_layout = columns.len() == 1 || rows.iter().flatten().any(|cell| cell.len() > LAYOUT_BYTES);
         let named = match self.header {
             Header::First => rows.len() > 1 && !is_layout,
@@ -144,12 +150,22 @@ impl Rows {
             }
             false => self.names_before(&columns),
         };
-        let average = rows.iter().flatten().map(|cell| cell.len() + 3).sum::<usize>() / rows.len().max(1);
-        let head: usize = names.iter().flatten().map(|name| name.len() + 3).sum();
+        if let (Header::Detect, None, Some(last)) = (self.header, &names, rows.last())
+            && rows.len() <= MAX_TITLES
+            && is_names(last, &columns)
+            && rows.iter().flatten().all(|cell| !is_value(cell.trim()))
+        {
+            let name = |at: &usize| one_line(last.get(*at).map_or("", |cell| cell));
+            self.alone = Some(columns.iter().map(name).collect());
+        }
+        // Bars and what is between them.
+        let average = rows.iter().flatten().map(|cell| tokens(cell) + 1).sum::<usize>() / rows.len().max(1);
+        let is_wide = names.as_deref().is_some_and(|names| head_tokens(names) + average > RECORD_TOKENS);
         let kind = match self.header {
             Header::First if is_layout => Kind::Cells,
-            Header::Detect if columns.len() == 1 => Kind::Lines,
-            Header::Detect if head > 0 && head + average > RECORD_BYTES => Kind::Records,
+            _ if columns.len() == 1 || names.is_none() => Kind::Lines,
+            Header::Detect if is_wide => Kind::Records,
+            Header::First if is_wide && names.iter().flatten().all(|name| !name.is_empty()) => Kind::Records,
             _ => Kind::Table,
         };
         let layout = self.layout.insert(Layout { columns, names, kind, written: None });
@@ -161,7 +177,10 @@ impl Rows {
         let (before, names) = self.before.as_ref().filter(|_| self.header == Header::Detect)?;
         let names = names.as_ref()?;
         let name = |column| before.iter().position(|at| at == column).map(|at| names[at].clone());
-        columns.iter().map(name).collect::<Option<Vec<String>>>().filter(|names| names.len() > 1)
+        let known = columns.iter().filter(|column| before.contains(column)).count();
+        // What labels the rows has no name, often.
+        (known > 1 && known + 1 >= columns.len())
+            .then(|| columns.iter().map(|column| name(column).unwrap_or_default()).collect())
     }
 
     /// Likewise one without header.
@@ -178,7 +197,7 @@ impl Layout {
             Kind::Table => {}
             Kind::Records => return self.record(writer, row),
             Kind::Cells => return row.iter().try_for_each(|cell| writer.paragraph(cell)),
-            Kind::Lines => return self.line(writer, row.last().map_or("", |cell| cell)),
+            Kind::Lines => return self.line(writer, row),
         }
         let mut line = String::from("|");
         for &at in &self.columns {
@@ -186,12 +205,14 @@ impl Layout {
             cell(&mut line, row.get(at).map_or("", |cell| cell));
             line.push_str(" |");
         }
-        let names: usize = self.names.iter().flatten().map(String::len).sum();
-        let header = names + self.columns.len() * "|  | --- ".len();
-        if self.written.is_none_or(|written| written + line.len() > TABLE_BYTES.max(2 * header)) {
+        let more = tokens(&line);
+        let head = head_tokens(self.names.as_deref().unwrap_or_default());
+        // A header is never more than a third of a table of many rows.
+        if self.written.is_none_or(|written| written + more > TABLE_TOKENS.max(3 * head)) {
             self.head(writer)?;
+            self.written = Some(head);
         }
-        self.written = Some(self.written.unwrap_or(0) + line.len());
+        self.written = Some(self.written.unwrap_or(head) + more);
         writer.continue_markdown(&line)
     }
 
@@ -226,20 +247,24 @@ impl Layout {
             line.push_str(" |");
         }
         line.push_str("\n|");
-        line.push_str(&" --- |".repeat(self.columns.len()));
-        self.written = Some(0);
+        // One dash is enough, and two more a column would be tokens of every chunk.
+        line.push_str(&" - |".repeat(self.columns.len()));
         writer.markdown(&line)
     }
 
-    fn line(&mut self, writer: &mut Writer, text: &str) -> Result<(), ExtractError> {
+    fn line(&mut self, writer: &mut Writer, row: &[String]) -> Result<(), ExtractError> {
+        let cells: Vec<String> =
+            row.iter().map(|cell| one_line(cell)).filter(|cell| !cell.is_empty()).collect();
+        let line = cells.join(" | ");
+        let more = tokens(&line);
         match self.written {
-            Some(written) if written < TABLE_BYTES => {
-                self.written = Some(written + text.len());
-                writer.continue_markdown(&escaped(&one_line(text)))
+            Some(written) if written + more <= TABLE_TOKENS => {
+                self.written = Some(written + more);
+                writer.continue_markdown(&escaped(&line))
             }
             _ => {
-                self.written = Some(text.len());
-                writer.paragraph(&one_line(text))
+                self.written = Some(more);
+                writer.paragraph(&line)
             }
         }
     }
@@ -268,6 +293,30 @@ impl Layout {
     }
 }
 
+/// About as many tokens as a model makes of a text: those of words are some
+/// letters long, those of numbers two digits, every other mark is one.
+fn tokens(text: &str) -> usize {
+    let (mut tokens, mut run, mut digits) = (0, 0usize, false);
+    for character in text.chars() {
+        let is_digit = character.is_ascii_digit();
+        if !character.is_ascii_alphanumeric() || is_digit != digits {
+            tokens += run.div_ceil(if digits { 2 } else { 5 });
+            (run, digits) = (0, is_digit);
+        }
+        if character.is_ascii_alphanumeric() {
+            run += 1;
+        } else if !character.is_whitespace() {
+            tokens += 1;
+        }
+    }
+    tokens + run.div_ceil(if digits { 2 } else { 5 })
+}
+
+/// Those of a header and the line below it.
+fn head_tokens(names: &[String]) -> usize {
+    names.iter().map(|name| tokens(name) + 3).sum::<usize>() + 2
+}
+
 /// Appends a cell on one line, in which no `|` ends it.
 fn cell(line: &mut String, text: &str) {
     for (number, word) in text.split_whitespace().enumerate() {
@@ -281,20 +330,41 @@ fn cell(line: &mut String, text: &str) {
     }
 }
 
-/// Whether the first row names the columns: it has a different short text for
-/// each, and no values.
+/// How many rows stand above a table as its title: those of one cell, and
+/// those of few above one that names the columns.
+fn titles(rows: &[Vec<String>], columns: usize) -> usize {
+    let filled = |row: &Vec<String>| row.iter().filter(|cell| !cell.trim().is_empty()).count();
+    let few = rows.iter().take(MAX_TITLES).take_while(|row| filled(row) * 2 <= columns).count();
+    let all: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).collect();
+    let named = (1..=few).find(|&at| {
+        let in_use = |column: &usize| {
+            rows[at..].iter().any(|row| row.get(*column).is_some_and(|c| !c.trim().is_empty()))
+        };
+        let columns: Vec<usize> = all.iter().copied().filter(in_use).collect();
+        is_header(&rows[at..], &columns)
+    });
+    named.unwrap_or_else(|| match rows.iter().take_while(|row| filled(row) == 1).count() {
+        // All of them: there is one column, or the cells stand here and there.
+        titles if titles == rows.len() => 0,
+        titles => titles,
+    })
+}
+
+/// Whether the first row names the columns of the others.
 fn is_header(rows: &[Vec<String>], columns: &[usize]) -> bool {
-    let [first, others @ ..] = rows else { return false };
-    if others.is_empty() || columns.len() < 2 {
-        return false;
-    }
-    let cells: Vec<&str> = columns.iter().map(|&at| first.get(at).map_or("", |cell| cell.trim())).collect();
+    matches!(rows, [first, others @ ..] if !others.is_empty() && is_names(first, columns))
+}
+
+/// Whether a row has a different short text for each column, and no values.
+fn is_names(row: &[String], columns: &[usize]) -> bool {
+    let cells: Vec<&str> = columns.iter().map(|&at| row.get(at).map_or("", |cell| cell.trim())).collect();
     let named = cells.iter().filter(|cell| !cell.is_empty()).count();
     // The corner above the names of the rows is often empty, and so are cells beside merged ones.
     let mut distinct: Vec<&str> = cells.iter().copied().filter(|cell| !cell.is_empty()).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    named * 3 >= columns.len() * 2
+    columns.len() > 1
+        && named * 3 >= columns.len() * 2
         && distinct.len() == named
         && cells.iter().all(|cell| cell.len() <= HEADER_CELL_BYTES && !is_value(cell))
 }
@@ -335,7 +405,7 @@ mod tests {
     fn a_table_has_its_header_and_no_empty_columns() {
         let rows: &[&[&str]] =
             &[&["", "Harbour", "", "Fee"], &["", "North | East", "", "12\n€"], &[""], &["", "South"]];
-        let table = "| Harbour | Fee |\n| --- | --- |\n| North \\| East | 12 € |\n| South |  |";
+        let table = "| Harbour | Fee |\n| - | - |\n| North \\| East | 12 € |\n| South |  |";
         assert_eq!(written(Header::First, rows), table);
         assert_eq!(written(Header::Detect, rows), table);
     }
@@ -343,16 +413,51 @@ mod tests {
     #[test]
     fn titles_stand_above_and_values_are_no_header() {
         let rows: &[&[&str]] = &[&["Fees"], &["1", "2"], &["3", "4", "late"]];
-        assert_eq!(
-            written(Header::Detect, rows),
-            "Fees\n\n|  |  |  |\n| --- | --- | --- |\n| 1 | 2 |  |\n| 3 | 4 | late |"
-        );
+        assert_eq!(written(Header::Detect, rows), "Fees\n\n1 | 2\n3 | 4 | late");
         for first in [["2024-05-01", "x"], ["x", "x"], ["a@b.c", "x"], ["$5", "x"], ["", ""]] {
             let rows: &[&[&str]] = &[&first, &["c", "d"]];
-            assert!(written(Header::Detect, rows).starts_with("|  |"), "{first:?}");
+            assert!(!written(Header::Detect, rows).contains("| - |"), "{first:?}");
         }
         assert!(
             written(Header::Detect, &[&["Region", "2023", "2024"], &["N", "1", "2"]]).starts_with("| Region")
+        );
+    }
+
+    #[test]
+    fn a_header_is_found_below_its_titles() {
+        let rows: &[&[&str]] = &[
+            &["Fees", "", "", "", "May"],
+            &["in euros"],
+            &["", "North", "South", "West", "All"],
+            &["Boats", "1", "2", "3", "6"],
+        ];
+        assert_eq!(
+            written(Header::Detect, rows),
+            "Fees | May\n\nin euros\n\n|  | North | South | West | All |\n| - | - | - | - | - |\n| Boats | 1 | 2 | 3 | 6 |"
+        );
+    }
+
+    #[test]
+    fn names_that_stand_alone_are_those_of_what_comes() {
+        let mut writer = Writer::new(&Limits::default());
+        let mut table = Rows::new(Header::Detect);
+        let blocks: &[&[&[&str]]] = &[
+            &[&["Fees", "", "", "2023"], &["", "North", "South", "West"]],
+            &[&["Boats", "1", "2", "3"]],
+            &[&["Ships", "4", "5", "6"]],
+        ];
+        for block in blocks {
+            for row in *block {
+                table.push(&mut writer, row.iter().map(ToString::to_string).collect()).unwrap();
+            }
+            table.end(&mut writer).unwrap();
+        }
+        let head = "|  | North | South | West |\n| - | - | - | - |\n";
+        assert_eq!(
+            writer.finish().0,
+            format!(
+                "Fees | 2023\nNorth | South | West\n\n{head}| Boats | 1 | 2 | 3 |\n\n{head}| Ships | 4 | 5 | 6 |"
+            )
         );
     }
 
@@ -371,8 +476,8 @@ mod tests {
         let tables: Vec<&str> = text.split("\n\n").collect();
         assert!(tables.len() > 5, "{}", tables.len());
         for table in &tables {
-            assert!(table.starts_with("| Name | Value |\n| --- | --- |\n| name "), "{table}");
-            assert!(table.len() <= TABLE_BYTES + 100);
+            assert!(table.starts_with("| Name | Value |\n| - | - |\n| name "), "{table}");
+            assert!(tokens(table) <= TABLE_TOKENS);
         }
         assert!(text.contains("| name 0 |") && text.contains("| name 199 |"));
     }
@@ -400,6 +505,6 @@ mod tests {
             table.push(&mut writer, row).unwrap();
         }
         table.end(&mut writer).unwrap();
-        assert!(writer.finish().0.ends_with("| Name | Value |  |\n| --- | --- | --- |\n| b | 1 | surplus |"));
+        assert!(writer.finish().0.ends_with("| Name | Value |  |\n| - | - | - |\n| b | 1 | surplus |"));
     }
 }
