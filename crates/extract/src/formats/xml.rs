@@ -32,6 +32,9 @@ const MAX_HEADING_BYTES: usize = 300;
 /// Elements whose names say nothing of their text.
 const UNNAMED: &[&str] = &["div", "li", "p", "para", "simpara", "span", "text"];
 
+/// Attributes that say which of many elements this is: `<param name='x'>`.
+const LABELS: &[&str] = &["name", "key"];
+
 /// So many tags show whether a text is HTML.
 const TAGS_LOOKED_AT: usize = 20;
 
@@ -96,7 +99,9 @@ enum Piece {
 }
 
 struct Element {
+    /// With what an attribute calls it, if one does.
     name: String,
+    is_labelled: bool,
     attributes: String,
     pieces: Vec<Piece>,
     bytes: usize,
@@ -131,8 +136,11 @@ impl Reading {
         {
             self.settle(self.open.len() - 2, writer)?;
         }
+        let label = LABELS.iter().find_map(|label| tag.attr(label)).map(|label| one_line(&label));
+        let label = label.filter(|label| !label.is_empty());
         self.open.push(Element {
-            name: tag.name().to_owned(),
+            name: label.as_ref().map_or(tag.name().to_owned(), |label| format!("{} {label}", tag.name())),
+            is_labelled: label.is_some(),
             attributes: attributes(&tag),
             pieces: Vec::new(),
             bytes: 0,
@@ -206,14 +214,29 @@ impl Reading {
                 self.open[depth].is_structure = true;
                 let name = std::mem::take(&mut self.open[depth].name);
                 let attributes = std::mem::take(&mut self.open[depth].attributes);
-                let element = Element { name, attributes, pieces: Vec::new(), bytes: 0, is_structure: true };
+                let is_labelled = self.open[depth].is_labelled;
+                let element = Element {
+                    name,
+                    is_labelled,
+                    attributes,
+                    pieces: Vec::new(),
+                    bytes: 0,
+                    is_structure: true,
+                };
                 self.begin(&element, depth, writer)?;
                 self.open[depth].name = element.name;
             }
             let pieces = std::mem::take(&mut self.open[depth].pieces);
             self.open[depth].bytes = 0;
             let name = self.open[depth].name.clone();
-            let element = Element { name, attributes: String::new(), pieces, bytes: 0, is_structure: true };
+            let element = Element {
+                name,
+                is_labelled: false,
+                attributes: String::new(),
+                pieces,
+                bytes: 0,
+                is_structure: true,
+            };
             self.pieces(element, depth, writer)?;
         }
         Ok(())
@@ -222,9 +245,10 @@ impl Reading {
     /// What holds other elements begins a paragraph, with what its attributes say.
     fn begin(&mut self, element: &Element, depth: usize, writer: &mut Writer) -> Result<(), ExtractError> {
         self.fresh = true;
-        match element.attributes.is_empty() || depth == 0 {
-            true => Ok(()),
-            false => self.say(&element.name, &element.attributes, writer),
+        match (element.attributes.is_empty(), element.is_labelled) {
+            _ if depth == 0 => Ok(()),
+            (true, false) => Ok(()),
+            _ => self.say(&element.name, &element.attributes, writer),
         }
     }
 
@@ -251,7 +275,8 @@ impl Reading {
         writer: &mut Writer,
     ) -> Result<(), ExtractError> {
         if text.trim().is_empty() {
-            return match attributes.is_empty() {
+            // A name with a blank is one with a label.
+            return match attributes.is_empty() && !name.contains(' ') {
                 true => Ok(()),
                 false => self.say(name, attributes, writer),
             };
@@ -281,7 +306,11 @@ impl Reading {
     }
 
     fn say(&mut self, name: &str, text: &str, writer: &mut Writer) -> Result<(), ExtractError> {
-        let line = if name.is_empty() { text.to_owned() } else { format!("{name}: {text}") };
+        let line = match (name, text) {
+            ("", text) => text.to_owned(),
+            (name, "") => name.to_owned(),
+            (name, text) => format!("{name}: {text}"),
+        };
         match std::mem::take(&mut self.fresh) || writer.is_empty() {
             true => writer.paragraph(&line),
             false => writer.continue_markdown(&escaped(&line)),
@@ -292,8 +321,9 @@ impl Reading {
 /// What the attributes of an element say, for one that has no text.
 fn attributes(tag: &Tag) -> String {
     let kept = tag.attrs().into_iter().filter_map(|(name, value)| {
-        // Those of XML itself and of schemas are for programs.
-        let is_machinery = name.starts_with("xml:") || name.starts_with("xsi:");
+        // Those of XML itself and of schemas are for programs; labels are said with the name.
+        let is_machinery =
+            name.starts_with("xml:") || name.starts_with("xsi:") || LABELS.contains(&name.as_str());
         let name = name.rsplit(':').next().unwrap_or_default().to_owned();
         let value = one_line(&value);
         (!value.is_empty() && !is_machinery).then(|| format!("{name} {value}"))
@@ -367,6 +397,8 @@ mod tests {
     fn attributes_stand_in_for_text() {
         let xml = "<books xmlns='urn:x' xmlns:xsi='y' xsi:schemaLocation='z'><book id='b1'><author>Ada</author><price cur='EUR'/></book><book id='b2'/></books>";
         assert_eq!(read(xml).text, "book: id b1\nauthor: Ada\nprice: cur EUR\n\nbook: id b2");
+        let xml = "<conf><group name='net'><param name='host' type='s'>a</param><param name='port' value='80'/><param name='none'/></group></conf>";
+        assert_eq!(read(xml).text, "group net\nparam host: a\nparam port: value 80\nparam none");
     }
 
     #[test]
