@@ -31,8 +31,8 @@ fn a_docx_is_all_there_once() {
     assert_eq!(
         text.text,
         "Port of X, page\n\n# Harbour fees\n\n## 1 Fees rise\n\n\
-         International fees rise[^2], see [the table](https://h.example/a).\nNew line\n\n\
-         [^2]: Since May.\n\n> Comment (Bob): Really?\n\n### How much\n\n\
+         International fees rise[^1], see [the table](https://h.example/a).\nNew line\n\n\
+         [^1]: Since May.\n\n> Comment (Bob): Really?\n\n### How much\n\n\
          - Boats\n  - (a) small\n  - (b) large\n- Ships\n\n\
          | Pier | Boat | Fee |\n| - | - | - |\n| North | small | 3 \\| 4 |\n| North | large | 12 |\n\n\
          Image: A pier at noon\n\nIn a box\n\n[a field](https://h.example/b)\n\n## 2 Chart\n\n\
@@ -306,7 +306,7 @@ fn what_is_damaged_says_so() {
         ("a.epub", changed(samples::epub(), "OEBPS/book.opf", |xml| xml.replace("</spine>", ""))),
         ("a.doc", legacy::doc(false)[..600].to_vec()),
         ("a.docx", b"\0\x01\x02\x03".to_vec()),
-        ("a.rtf", samples::RTF[..samples::RTF.len() / 2].as_bytes().to_vec()),
+        ("a.rtf", samples::RTF.as_bytes()[..samples::RTF.len() / 2].to_vec()),
         ("a.xml", b"<?xml version='1.0'?><a><b>text</b>".to_vec()),
     ];
     for (name, bytes) in damaged {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{charset::decode, error::ExtractError, format::Format};
 use ragstream_core::text::{DocumentText, Markup};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Largest chapter, in bytes.
 const MAX_CHAPTER_BYTES: u64 = 32 << 20;
@@ -174,8 +174,8 @@ fn read_package(zip: &mut Zipped<'_>, package: &str) -> Result<Book, ExtractErro
 }
 
 /// Parts that can't be read without a licence.
-fn encrypted(zip: &mut Zipped<'_>) -> Result<Vec<String>, ExtractError> {
-    let mut parts = Vec::new();
+fn encrypted(zip: &mut Zipped<'_>) -> Result<HashSet<String>, ExtractError> {
+    let mut parts = HashSet::new();
     let Some(mut pull) = xml(zip, "META-INF/encryption.xml")? else { return Ok(parts) };
     let mut is_font = false;
     loop {

@@ -47,7 +47,7 @@ const STATISTICS: &[(&str, &str)] = &[("page-count", "pages"), ("word-count", "w
 
 /// Whether a container is one.
 pub fn is_package(zip: &Zipped<'_>) -> bool {
-    zip.has("content.xml") && zip.has("META-INF/manifest.xml")
+    zip.has("content.xml") && (zip.has("META-INF/manifest.xml") || zip.has("mimetype"))
 }
 
 /// A document in a container.

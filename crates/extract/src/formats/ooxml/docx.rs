@@ -46,6 +46,7 @@ pub fn extract(
         numbering,
         notes: HashMap::new(),
         comments: HashMap::new(),
+        note_numbers: (0, 0),
         fields: Vec::new(),
         after: Vec::new(),
         deeper_headings: false,
@@ -133,6 +134,8 @@ struct Document<'a> {
     /// By kind and id: label and text.
     notes: HashMap<(&'static str, String), String>,
     comments: HashMap<String, String>,
+    /// Footnotes and endnotes so far.
+    note_numbers: (u32, u32),
     /// Open fields, which may go over many paragraphs.
     fields: Vec<Field>,
     /// What comes after the block that is being read: its notes, comments, boxes, charts.
@@ -382,9 +385,14 @@ impl Document<'_> {
     }
 
     fn note(&mut self, kind: &'static str, id: String, paragraph: &mut Paragraph) {
-        // The numbers of endnotes are told from those of footnotes.
-        let label = if kind == "endnote" { format!("e{id}") } else { id.clone() };
         if let Some(text) = self.notes.get(&(kind, id)) {
+            // As they are numbered where they are read; those of endnotes are told from others.
+            let (number, mark) = match kind {
+                "endnote" => (&mut self.note_numbers.1, "e"),
+                _ => (&mut self.note_numbers.0, ""),
+            };
+            *number += 1;
+            let label = format!("{mark}{number}");
             paragraph.text.push_str(&Writer::note_mark(&label));
             self.after.push(Block::Note(label, text.clone()));
         }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{error::ExtractError, format::Format};
 use ragstream_core::text::DocumentText;
+use std::collections::HashMap;
 
 /// Relationships of one part; more are in no document.
 const MAX_RELATIONSHIPS: usize = 100_000;
@@ -45,23 +46,26 @@ pub struct Relationship {
 
 /// Those of one part.
 #[derive(Clone, Debug, Default)]
-pub struct Relationships(Vec<Relationship>);
+pub struct Relationships {
+    all: Vec<Relationship>,
+    by_id: HashMap<String, usize>,
+}
 
 impl Relationships {
     /// The part or address behind an id.
     pub fn target(&self, id: &str) -> Option<&Relationship> {
-        self.0.iter().find(|relationship| relationship.id == id)
+        self.by_id.get(id).map(|&at| &self.all[at])
     }
 
     /// Parts of a kind, in order.
     pub fn parts<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
-        let of_kind = self.0.iter().filter(move |r| r.kind == kind && !r.external);
+        let of_kind = self.all.iter().filter(move |r| r.kind == kind && !r.external);
         of_kind.map(|relationship| relationship.target.as_str())
     }
 
     /// The part of a kind of which there is one.
     pub fn part(&self, kind: &str) -> Option<&str> {
-        self.0.iter().find(|r| r.kind == kind && !r.external).map(|r| r.target.as_str())
+        self.all.iter().find(|r| r.kind == kind && !r.external).map(|r| r.target.as_str())
     }
 }
 
@@ -108,11 +112,11 @@ impl<'a> Package<'a> {
         let Some(mut pull) = self.xml(&format!("{folder}{slash}_rels/{name}.rels"))? else {
             return Ok(Relationships::default());
         };
-        let mut all = Vec::new();
+        let mut relationships = Relationships::default();
         loop {
             let tag = match pull.next()? {
                 Node::Open(tag) if tag.name() == "Relationship" => tag,
-                Node::End => return Ok(Relationships(all)),
+                Node::End => return Ok(relationships),
                 _ => continue,
             };
             let (Some(id), Some(kind), Some(target)) = (tag.attr("Id"), tag.attr("Type"), tag.attr("Target"))
@@ -122,8 +126,9 @@ impl<'a> Package<'a> {
             let external = tag.attr("TargetMode").is_some_and(|mode| mode.eq_ignore_ascii_case("external"));
             let target = if external { target } else { resolved(folder, &target) };
             let kind = kind.rsplit('/').next().unwrap_or_default().to_owned();
-            all.push(Relationship { id, kind, target, external });
-            if all.len() > MAX_RELATIONSHIPS {
+            relationships.by_id.insert(id.clone(), relationships.all.len());
+            relationships.all.push(Relationship { id, kind, target, external });
+            if relationships.all.len() > MAX_RELATIONSHIPS {
                 return Err(ExtractError::corrupt(format, "one of its parts refers to too many others"));
             }
         }
