@@ -3,8 +3,10 @@
 //! No test harness: this executable is the child, too.
 #![allow(clippy::unwrap_used)]
 
+mod samples;
+
 use ragstream_core::fault::{Fault, FaultKind};
-use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main};
+use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main, detect, extract};
 use std::{
     fs,
     future::Future,
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         run("a file is read", a_file_is_read()).await;
+        run("office documents are read", office_documents_are_read()).await;
         run("failures are told apart", failures_are_told_apart()).await;
         run("limits hold", limits_hold()).await;
         run("other ends", other_ends()).await;
@@ -153,6 +156,30 @@ async fn a_file_is_read() {
     }
     for text in all.join_all().await {
         assert_eq!(text.unwrap().title.as_deref(), Some("t"));
+    }
+}
+
+/// Within the limits of the child each format is read as it is without.
+async fn office_documents_are_read() {
+    use samples::{legacy, zip};
+    let folder = Folder::new();
+    let documents = [
+        ("a.docx", zip(&samples::docx())),
+        ("a.pptx", zip(&samples::pptx())),
+        ("a.xlsx", zip(&samples::xlsx())),
+        ("a.odt", zip(&samples::odt())),
+        ("a.epub", zip(&samples::epub())),
+        ("a.doc", legacy::doc(false)),
+        ("a.ppt", legacy::ppt()),
+        ("a.xls", legacy::xls(false)),
+        ("a.rtf", samples::RTF.as_bytes().to_vec()),
+        ("a.csv", samples::TEXTS[0].1.as_bytes().to_vec()),
+    ];
+    for (name, bytes) in documents {
+        let path = folder.file(name, &bytes);
+        let text = extractor(Limits::default()).extract(&path, name).await.unwrap();
+        let format = detect(name, &bytes).unwrap();
+        assert_eq!(text, extract(format, &path, &Limits::default()).unwrap(), "{name}");
     }
 }
 
