@@ -2,6 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
+const IMAGES: &[&str] =
+    &["avif", "bmp", "gif", "heic", "heif", "jpeg", "jpg", "jp2", "png", "tif", "tiff", "webp"];
+const AUDIO: &[&str] = &[
+    "aac", "aif", "aiff", "ape", "flac", "m4a", "m4b", "mp3", "mpc", "oga", "ogg", "opus", "spx", "wav", "wv",
+];
+const VIDEO: &[&str] = &["3gp", "avi", "m4v", "mka", "mkv", "mov", "mp4", "webm"];
+
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -11,7 +18,7 @@ pub enum Format {
     Markdown,
     /// HTML and XHTML.
     Html,
-    /// PDF with a text layer.
+    /// PDF, by its text layer or by OCR.
     Pdf,
     /// Word, Office Open XML.
     Docx,
@@ -49,6 +56,32 @@ pub enum Format {
     Yaml,
     /// TOML.
     Toml,
+    /// Source code.
+    Source,
+    /// WebVTT subtitles.
+    Vtt,
+    /// SubRip subtitles.
+    Srt,
+    /// A mail message.
+    Eml,
+    /// A mailbox file.
+    Mbox,
+    /// A message of Outlook.
+    Msg,
+    /// A picture: what it says of itself, and OCR.
+    Image,
+    /// Sound: what it says of itself.
+    Audio,
+    /// Moving pictures: what they say of themselves.
+    Video,
+    /// ZIP archive.
+    Zip,
+    /// TAR archive.
+    Tar,
+    /// One file, or a TAR archive, packed by gzip.
+    Gzip,
+    /// 7-Zip archive.
+    SevenZip,
 }
 
 impl Format {
@@ -76,11 +109,25 @@ impl Format {
         Self::Jsonl,
         Self::Yaml,
         Self::Toml,
+        Self::Source,
+        Self::Vtt,
+        Self::Srt,
+        Self::Eml,
+        Self::Mbox,
+        Self::Msg,
+        Self::Image,
+        Self::Audio,
+        Self::Video,
+        Self::Zip,
+        Self::Tar,
+        Self::Gzip,
+        Self::SevenZip,
     ];
 
     /// What a person is told can be uploaded.
     pub const SUPPORTED: &'static str = "PDF, DOCX, PPTX, XLSX, DOC, PPT, XLS, ODT, ODS, ODP, RTF, EPUB, \
-        HTML, XML, Markdown, CSV, TSV, JSON, JSONL, YAML, TOML, and plain text in any encoding";
+        HTML, XML, Markdown, CSV, TSV, JSON, JSONL, YAML, TOML, plain text in any encoding, source code, \
+        mail (EML, MBOX, MSG), subtitles (VTT, SRT), images, audio, video, and archives (ZIP, TAR, GZ, 7Z)";
 
     /// Short stable name.
     pub fn as_str(self) -> &'static str {
@@ -107,10 +154,24 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Yaml => "yaml",
             Self::Toml => "toml",
+            Self::Source => "source",
+            Self::Vtt => "vtt",
+            Self::Srt => "srt",
+            Self::Eml => "eml",
+            Self::Mbox => "mbox",
+            Self::Msg => "msg",
+            Self::Image => "image",
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::Zip => "zip",
+            Self::Tar => "tar",
+            Self::Gzip => "gzip",
+            Self::SevenZip => "7z",
         }
     }
 
-    /// Media type.
+    /// Media type; that of a picture, sound or film is told by its first bytes
+    /// ([`content_type`](crate::content_type)).
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain",
@@ -135,7 +196,44 @@ impl Format {
             Self::Jsonl => "application/jsonl",
             Self::Yaml => "application/yaml",
             Self::Toml => "application/toml",
+            Self::Source => "text/plain",
+            Self::Vtt => "text/vtt",
+            Self::Srt => "application/x-subrip",
+            Self::Eml => "message/rfc822",
+            Self::Mbox => "application/mbox",
+            Self::Msg => "application/vnd.ms-outlook",
+            Self::Image | Self::Audio | Self::Video => "application/octet-stream",
+            Self::Zip => "application/zip",
+            Self::Tar => "application/x-tar",
+            Self::Gzip => "application/gzip",
+            Self::SevenZip => "application/x-7z-compressed",
         }
+    }
+
+    /// Whether its files are no text, so that a name can speak for bytes that don't.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(
+            self,
+            Self::Pdf
+                | Self::Docx
+                | Self::Pptx
+                | Self::Xlsx
+                | Self::Doc
+                | Self::Ppt
+                | Self::Xls
+                | Self::Odt
+                | Self::Ods
+                | Self::Odp
+                | Self::Epub
+                | Self::Msg
+                | Self::Image
+                | Self::Audio
+                | Self::Video
+                | Self::Zip
+                | Self::Tar
+                | Self::Gzip
+                | Self::SevenZip
+        )
     }
 
     /// The format that the ending of a file's name speaks for.
@@ -165,6 +263,18 @@ impl Format {
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "yaml" | "yml" => Some(Self::Yaml),
             "toml" => Some(Self::Toml),
+            "vtt" => Some(Self::Vtt),
+            "srt" => Some(Self::Srt),
+            "eml" => Some(Self::Eml),
+            "mbox" | "mbx" => Some(Self::Mbox),
+            "msg" => Some(Self::Msg),
+            "zip" => Some(Self::Zip),
+            "tar" => Some(Self::Tar),
+            "gz" | "tgz" => Some(Self::Gzip),
+            "7z" => Some(Self::SevenZip),
+            _ if IMAGES.contains(&extension) => Some(Self::Image),
+            _ if AUDIO.contains(&extension) => Some(Self::Audio),
+            _ if VIDEO.contains(&extension) => Some(Self::Video),
             _ => None,
         }
     }

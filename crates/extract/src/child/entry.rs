@@ -3,7 +3,7 @@
 use super::frame;
 use crate::{
     error::ExtractError,
-    extract::{extract, too_much_text},
+    extract::{extract_named, too_much_text},
     format::Format,
     limits::Limits,
 };
@@ -28,7 +28,7 @@ pub(super) const PARENT: &str = "RAGSTREAM_PARENT";
 static PANICKED_AT: Mutex<String> = Mutex::new(String::new());
 
 /// What the hidden subcommand of the binary calls. The last four arguments of
-/// the process are the format, the largest input and the longest text in bytes, and the path.
+/// the process are the format, the limits as JSON, the name of the upload, and the path.
 ///
 /// The answer goes to standard output, and whatever a library prints there
 /// goes to standard error instead. The exit code is a success whenever an
@@ -75,13 +75,11 @@ fn run() -> Result<Vec<u8>, ExtractError> {
     let usage = || ExtractError::Crashed { reason: "it was called with the wrong arguments".to_owned() };
     let mut arguments = std::env::args_os().rev();
     let mut next = || arguments.next().ok_or_else(usage);
-    let (path, text_bytes, input_bytes, format) = (PathBuf::from(next()?), next()?, next()?, next()?);
-    let number =
-        |argument: &std::ffi::OsStr| argument.to_str().and_then(|s| s.parse().ok()).ok_or_else(usage);
-    let limits =
-        Limits { input_bytes: number(&input_bytes)?, text_bytes: number(&text_bytes)?, ..Limits::default() };
+    let (path, filename, limits, format) = (PathBuf::from(next()?), next()?, next()?, next()?);
+    let limits: Limits =
+        limits.to_str().and_then(|json| serde_json::from_str(json).ok()).ok_or_else(usage)?;
     let format: Format = format.to_str().and_then(|s| s.parse().ok()).ok_or_else(usage)?;
-    let text = extract(format, &path, &limits)?;
+    let text = extract_named(format, &path, &filename.to_string_lossy(), &limits)?;
     let frame = frame::encode(&Ok(text)).map_err(|e| ExtractError::Crashed { reason: e.to_string() })?;
     match frame.len() as u64 <= frame::most_bytes(&limits) {
         true => Ok(frame),

@@ -30,6 +30,9 @@ use tokio::{
 /// parser does not block.
 const STDERR_BYTES: usize = 16 << 10;
 
+/// So much of the end of an upload's name is told to the child.
+const FILENAME_BYTES: usize = 1024;
+
 /// After the soft limit on processor time the kernel gives so much before it kills.
 const CPU_GRACE: Duration = Duration::from_secs(5);
 
@@ -58,8 +61,8 @@ impl ChildExtractor {
         command
             .args(&self.args)
             .arg(format.as_str())
-            .arg(self.limits.input_bytes.to_string())
-            .arg(self.limits.text_bytes.to_string())
+            .arg(serde_json::to_string(&self.limits).map_err(io::Error::from).map_err(ExtractError::io)?)
+            .arg(argument(filename))
             .arg(path)
             .env_clear()
             // Threads of a parser's pool share the address space that is limited,
@@ -76,6 +79,12 @@ impl ChildExtractor {
         let outcome = supervise(command, self.limits).await?;
         Ok(outcome?)
     }
+}
+
+/// The end of a name, which tells the format, as an argument of a process takes it.
+fn argument(filename: &str) -> String {
+    let from = filename.ceil_char_boundary(filename.len().saturating_sub(FILENAME_BYTES));
+    filename[from..].replace('\0', "")
 }
 
 async fn head(path: &Path) -> io::Result<Vec<u8>> {

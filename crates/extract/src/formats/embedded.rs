@@ -1,19 +1,14 @@
 //! Documents inside of a document: attached to it, or shown in it.
 
-use super::{context::Context, ole, writer::Writer, zipped::Zipped};
+use super::{ole, writer::Writer};
 use crate::{
-    detect::{HEAD_BYTES, detect},
+    contained::{Context, within},
     error::ExtractError,
-    extract::dispatch,
-    format::Format,
 };
-use ragstream_core::text::{DocumentText, Markup};
+use ragstream_core::text::DocumentText;
 
 /// Largest document inside of another that is read, in bytes.
 pub const MAX_BYTES: u64 = 64 << 20;
-
-/// Members of a plain archive inside of a document that are read.
-const MAX_MEMBERS: usize = 100;
 
 /// What was found inside of a document.
 #[derive(Debug, Default)]
@@ -38,26 +33,18 @@ impl Embedded {
     }
 
     /// Writes the text of each below a heading with its name. One that can't be
-    /// read is counted: what holds it is still worth reading.
+    /// read is counted: what holds it is still worth reading. An error is one
+    /// of the whole upload: it has spent its limits.
     pub fn write(&mut self, writer: &mut Writer, context: &Context<'_>) -> Result<(), ExtractError> {
         for (name, bytes) in std::mem::take(&mut self.found) {
-            let Some(context) = context.inside() else {
-                self.unread += 1;
-                continue;
-            };
-            match read(&name, &bytes, &context) {
+            context.admit()?;
+            match context.read(&name, &bytes) {
                 Ok(text) => {
                     writer.heading(2, &format!("Embedded: {name}"))?;
-                    match text.markup {
-                        Markup::Markdown => writer.markdown(&text.text)?,
-                        Markup::Plain => {
-                            text.text.split("\n\n").try_for_each(|part| writer.paragraph(part))?
-                        }
-                    }
+                    writer.markdown(&within(&text))?;
                     self.names.push(name);
                 }
-                // The limits of the whole upload are no matter of one document.
-                Err(error @ ExtractError::TooLarge { .. }) => return Err(error),
+                Err(error) if context.is_spent() => return Err(error),
                 Err(ExtractError::Empty) => {}
                 Err(_) => self.unread += 1,
             }
@@ -74,34 +61,4 @@ impl Embedded {
             text.metadata.insert("unreadable_embedded".to_owned(), self.unread.into());
         }
     }
-}
-
-/// Any document, of any format that is read.
-pub fn read(name: &str, bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
-    match detect(name, &bytes[..bytes.len().min(HEAD_BYTES)]) {
-        Ok(format) => dispatch(format, bytes, context),
-        Err(_) if bytes.starts_with(b"PK") => archive(bytes, context),
-        Err(unsupported) => Err(unsupported.into()),
-    }
-}
-
-/// The documents of a plain archive that is inside of a document.
-fn archive(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
-    let mut zip = Zipped::open(bytes, Format::Text, &context.budget)?;
-    let mut inside = Embedded::default();
-    for entry in zip.entries().into_iter().filter(|entry| !entry.folder).take(MAX_MEMBERS) {
-        let name = String::from_utf8_lossy(&entry.name_raw).into_owned();
-        match zip.by_index(entry.index).and_then(|member| member.bytes(MAX_BYTES)) {
-            Ok(bytes) => inside.add(&name, bytes),
-            Err(error @ ExtractError::TooLarge { .. }) => return Err(error),
-            Err(_) => inside.skip(),
-        }
-    }
-    let mut writer = Writer::new(context.limits);
-    inside.write(&mut writer, context)?;
-    if writer.is_empty() {
-        return Err(ExtractError::Empty);
-    }
-    let (text, _) = writer.finish();
-    Ok(DocumentText { text, markup: Markup::Markdown, ..DocumentText::default() })
 }

@@ -4,14 +4,13 @@
 //! members without a limit, and what is left to do is the list of chapters.
 
 use super::{
-    context::Context,
     html,
     ooxml::Properties,
     pull::{Node, Pull},
     writer::{Writer, one_line},
     zipped::{Member, Zipped},
 };
-use crate::{charset::decode, error::ExtractError, format::Format};
+use crate::{charset::decode, contained::Context, error::ExtractError, format::Format};
 use ragstream_core::text::{DocumentText, Markup};
 use std::collections::{HashMap, HashSet};
 

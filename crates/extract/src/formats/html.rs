@@ -1,8 +1,8 @@
 //! HTML, turned into Markdown: headings, lists and tables stay, scripts,
-//! styles, addresses of links and images go.
+//! styles and images go; addresses of links go out of the text.
 
 use super::{plain, tidy};
-use crate::{charset::decode, error::ExtractError, format::Format};
+use crate::{charset::decode, error::ExtractError, format::Format, outline::Links};
 use encoding_rs::Encoding;
 use htmd::{
     Element, HtmlToMarkdown,
@@ -39,14 +39,16 @@ pub fn extract(bytes: &[u8]) -> Result<DocumentText, ExtractError> {
     {
         text.insert_str(0, &format!("# {title}\n\n"));
     }
-    Ok(DocumentText {
+    let mut text = DocumentText {
         text,
         pages: Vec::new(),
         markup: Markup::Markdown,
         title: head.title,
         metadata,
         extractor: "html-htmd-0.5/1".to_owned(),
-    })
+    };
+    head.links.describe(&mut text);
+    Ok(text)
 }
 
 /// A page or a part of one as Markdown, and what it says about itself;
@@ -64,10 +66,11 @@ pub fn markdown(html: &str) -> Result<(String, Head), ExtractError> {
 pub struct Head {
     pub title: Option<String>,
     pub metadata: Metadata,
+    pub links: Links,
 }
 
 fn converter(head: &Arc<Mutex<Head>>) -> HtmlToMarkdown {
-    let (titled, described) = (Arc::clone(head), Arc::clone(head));
+    let (titled, described, linked) = (Arc::clone(head), Arc::clone(head), Arc::clone(head));
     HtmlToMarkdown::builder()
         .options(Options {
             bullet_list_marker: BulletListMarker::Dash,
@@ -101,7 +104,10 @@ fn converter(head: &Arc<Mutex<Head>>) -> HtmlToMarkdown {
             }
             None
         })
-        .add_handler(vec!["a"], |handlers: &dyn Handlers, element: Element| {
+        .add_handler(vec!["a"], move |handlers: &dyn Handlers, element: Element| {
+            if let Some(address) = element.attrs.iter().find(|a| &*a.name.local == "href") {
+                linked.lock().unwrap_or_else(PoisonError::into_inner).links.add(&address.value);
+            }
             Some(handlers.walk_children(element.node))
         })
         .add_handler(vec!["img"], |_: &dyn Handlers, element: Element| {
@@ -157,6 +163,7 @@ mod tests {
         let text = extract(html.as_bytes()).unwrap();
         assert_eq!(text.title.as_deref(), Some("A_b & c"));
         assert_eq!(text.metadata["author"], "Ada");
+        assert_eq!(text.metadata["links"], serde_json::json!(["https://x.example/y?z"]));
         assert!(
             text.text.starts_with("# A_b & c\n\n## Part\n\nSee the page a cat\n\n- one\n- two"),
             "{}",

@@ -1,13 +1,17 @@
 //! One file a format: bytes to [`DocumentText`](ragstream_core::text::DocumentText).
 
-pub mod context;
+pub mod archive;
 pub mod delimited;
 pub mod embedded;
 pub mod epub;
+mod facts;
 pub mod html;
+pub mod image;
 pub mod json;
 pub mod links;
+pub mod mail;
 pub mod markdown;
+pub mod media;
 pub mod odf;
 pub mod office;
 pub mod ole;
@@ -18,6 +22,8 @@ pub mod pull;
 pub mod rows;
 pub mod rtf;
 pub mod sheets;
+pub mod source;
+pub mod subtitles;
 pub mod toml_data;
 pub mod tree;
 pub mod writer;
@@ -31,6 +37,11 @@ fn tidy(text: String) -> String {
         return text;
     }
     text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "")
+}
+
+/// A time in seconds as `01:02:03`.
+fn clock(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Documents in containers, told by what is in these: Office Open XML,
 //! OpenDocument and EPUB are zips, what is older or encrypted is in the
-//! container of Office 97. A wrong name changes nothing.
+//! container of Office 97. A wrong name changes nothing: what turns out to be
+//! an archive is read as one.
 
-use super::{context::Context, epub, odf, ole, ooxml, zipped::Zipped};
-use crate::{error::ExtractError, format::Format};
+use super::{archive, epub, odf, ole, ooxml, zipped::Zipped};
+use crate::{contained::Context, error::ExtractError, format::Format};
 use ragstream_core::text::DocumentText;
 
 /// How zips begin: with a member, or with their end where there is none.
@@ -55,8 +56,13 @@ pub fn told(head: &[u8], named: Option<Format>) -> Option<Format> {
     named.or(is_package.then_some(Format::Docx))
 }
 
+/// Whether an open container is one of a document, and no mere archive.
+pub fn is_document(zip: &Zipped<'_>) -> bool {
+    odf::is_package(zip) || epub::is_package(zip) || ooxml::is_package(zip)
+}
+
 /// Whether its files are containers, which `extract` reads.
-pub fn is_office(format: Format) -> bool {
+fn is_office(format: Format) -> bool {
     matches!(
         format,
         Format::Docx
@@ -117,12 +123,19 @@ pub fn extract(format: Format, bytes: &[u8], context: &Context<'_>) -> Result<Do
     if epub::is_package(&zip) {
         return epub::extract(zip, context);
     }
+    if !ooxml::is_package(&zip) {
+        return archive::members(zip, bytes, context);
+    }
     if zip.entries().iter().any(|entry| entry.encrypted) {
         return Err(ExtractError::Encrypted);
     }
-    match ooxml::extract(bytes, zip, context)? {
+    match ooxml::extract(bytes, zip.clone(), context)? {
         Some(text) => Ok(text),
-        None => Err(ExtractError::corrupt(format, "its container holds no document")),
+        None if ooxml::is_rest_of_one(&zip) => {
+            Err(ExtractError::corrupt(format, "its container holds no document"))
+        }
+        // Programs pack much else in the same way.
+        None => archive::members(zip, bytes, context),
     }
 }
 

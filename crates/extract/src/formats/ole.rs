@@ -2,13 +2,12 @@
 //! `calamine`; and what encrypts or wraps a newer document.
 
 use super::{
-    context::Context,
-    embedded,
+    embedded, mail,
     ooxml::Properties,
     sheets,
     writer::{Block, Writer, one_line},
 };
-use crate::{error::ExtractError, format::Format};
+use crate::{contained::Context, error::ExtractError, format::Format};
 use cfb::CompoundFile;
 use ragstream_core::text::{DocumentText, Markup};
 use std::{
@@ -32,7 +31,7 @@ const STREAMS: &[(&str, Kind)] = &[
     ("Workbook", Kind::Excel),
     ("Book", Kind::Excel),
     ("PowerPoint Document", Kind::PowerPoint),
-    ("__properties_version1.0", Kind::Other("an Outlook message")),
+    (mail::PROPERTIES, Kind::Message),
     ("VisioDocument", Kind::Other("a Visio drawing; save it as PDF")),
     ("Quill", Kind::Other("a Publisher document; save it as PDF")),
 ];
@@ -52,6 +51,7 @@ enum Kind {
     Word,
     Excel,
     PowerPoint,
+    Message,
     Other(&'static str),
 }
 
@@ -73,6 +73,7 @@ pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, Extr
         Some(Kind::Word) => word(bytes, context),
         Some(Kind::Excel) => sheets::legacy(bytes, context),
         Some(Kind::PowerPoint) => presentation(bytes, context),
+        Some(Kind::Message) => mail::msg(bytes, context),
         Some(Kind::Other(what)) => Err(ExtractError::Unsupported { reason: format!("the file is {what}") }),
         None => Err(ExtractError::Unsupported {
             reason: "the file is of an old program; save it as .docx, .xlsx, .pptx or PDF".to_owned(),
@@ -284,7 +285,7 @@ mod tests {
     fn containers_are_told_by_their_streams() {
         let limits = crate::Limits::default();
         let class = |streams: &[(&str, &[u8])]| {
-            extract(&container(streams), &Context::new(&limits)).unwrap_err().class()
+            extract(&container(streams), &Context::new("", 0, &limits)).unwrap_err().class()
         };
         assert_eq!(class(&[("EncryptionInfo", b"x"), ("EncryptedPackage", b"x")]), "encrypted_document");
         assert_eq!(class(&[("WordDocument", b"x")]), "corrupt_document");
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(class(&[("PowerPoint Document", b"x")]), "corrupt_document");
         assert_eq!(class(&[("VisioDocument", b"x")]), "unsupported_format");
         assert_eq!(class(&[("something", b"x")]), "unsupported_format");
-        assert_eq!(extract(MAGIC, &Context::new(&limits)).unwrap_err().class(), "corrupt_document");
+        assert_eq!(extract(MAGIC, &Context::new("", 0, &limits)).unwrap_err().class(), "corrupt_document");
     }
 
     #[test]

@@ -3,13 +3,12 @@
 //! value of a formula, numbers as they are formatted, dates as ISO dates.
 
 use super::{
-    context::Context,
     embedded::Embedded,
     ooxml::{Package, SheetParts},
     rows::{Header, MAX_COLUMNS, Rows},
     writer::{Writer, one_line},
 };
-use crate::{error::ExtractError, format::Format};
+use crate::{contained::Context, error::ExtractError, format::Format};
 use calamine::{
     Data, DataRef, ExcelDateTime, Reader, Sheet, SheetType, Style, Xls, XlsError, Xlsb, XlsbError, Xlsx,
     XlsxError,

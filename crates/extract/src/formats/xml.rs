@@ -11,7 +11,7 @@ use super::{
     pull::{Node, Pull, Tag},
     writer::{Writer, escaped, one_line},
 };
-use crate::{charset::decode, error::ExtractError, format::Format, formats::context::Context};
+use crate::{charset::decode, contained::Context, error::ExtractError, format::Format};
 use encoding_rs::Encoding;
 use ragstream_core::text::{DocumentText, Markup};
 
@@ -368,7 +368,7 @@ mod tests {
     use crate::limits::Limits;
 
     fn read(xml: &str) -> DocumentText {
-        extract(xml.as_bytes(), &Context::new(&Limits::default())).unwrap()
+        extract(xml.as_bytes(), &Context::new("", 0, &Limits::default())).unwrap()
     }
 
     #[test]
@@ -414,14 +414,14 @@ mod tests {
     #[test]
     fn a_declared_encoding_is_taken() {
         let xml = b"<?xml version='1.0' encoding='ISO-8859-2'?><a>\xb3\xf3d\xbc</a>";
-        let text = extract(xml, &Context::new(&Limits::default())).unwrap();
+        let text = extract(xml, &Context::new("", 0, &Limits::default())).unwrap();
         assert_eq!(text.text, "a: łódź");
     }
 
     #[test]
     fn broken_xml_is_told() {
         for xml in ["<a><b>x</b>", "", "<a></b>"] {
-            let error = extract(xml.as_bytes(), &Context::new(&Limits::default())).unwrap_err();
+            let error = extract(xml.as_bytes(), &Context::new("", 0, &Limits::default())).unwrap_err();
             assert_eq!(error.class(), "corrupt_document", "{xml}");
         }
     }

@@ -7,13 +7,12 @@ mod content;
 mod styles;
 
 use super::{
-    context::Context,
     ooxml::Properties,
     pull::{Node, Pull},
     writer::Writer,
     zipped::{Member, Zipped},
 };
-use crate::{error::ExtractError, format::Format};
+use crate::{contained::Context, error::ExtractError, format::Format};
 use content::Content;
 use ragstream_core::text::{DocumentText, Markup};
 use std::io::BufRead;

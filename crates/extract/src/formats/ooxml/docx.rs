@@ -7,9 +7,9 @@ use super::{
     styles::{ListPlace, Role, Styles},
 };
 use crate::{
+    contained::Context,
     error::ExtractError,
     formats::{
-        context::Context,
         embedded::{self, Embedded},
         links::{end_field, link},
         pull::{Node, Pull, Tag},

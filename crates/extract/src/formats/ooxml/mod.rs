@@ -18,13 +18,12 @@ pub use properties::Properties;
 pub use sheet_parts::SheetParts;
 
 use super::{
-    context::Context,
     embedded::Embedded,
     pull::{Node, Pull},
     sheets,
     zipped::{Member, Zipped},
 };
-use crate::{error::ExtractError, format::Format};
+use crate::{contained::Context, error::ExtractError, format::Format};
 use ragstream_core::text::DocumentText;
 use std::collections::HashMap;
 
@@ -184,6 +183,18 @@ fn main_part(package: &mut Package<'_>) -> Result<Option<(String, Format)>, Extr
     }
     let known = MAIN_PARTS.iter().find(|(part, _)| package.zip.has(part));
     Ok(known.map(|(part, format)| ((*part).to_owned(), *format)))
+}
+
+/// Whether a container is a package, of whatever program.
+pub fn is_package(zip: &Zipped<'_>) -> bool {
+    let is_main = |(part, _): &(&str, Format)| zip.has(part);
+    ["[Content_Types].xml", "_rels/.rels"].iter().any(|part| zip.has(part)) || MAIN_PARTS.iter().any(is_main)
+}
+
+/// Whether a package that [`extract`] found nothing in has parts of a document.
+pub fn is_rest_of_one(zip: &Zipped<'_>) -> bool {
+    const FOLDERS: [&str; 3] = ["word/", "ppt/", "xl/"];
+    zip.has("[Content_Types].xml") && zip.names().any(|name| FOLDERS.iter().any(|f| name.starts_with(f)))
 }
 
 /// Reads a package; `None` where the container is none.

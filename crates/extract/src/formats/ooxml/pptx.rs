@@ -3,10 +3,10 @@
 
 use super::{Package, Relationships, drawing};
 use crate::{
+    contained::Context,
     error::ExtractError,
     format::Format,
     formats::{
-        context::Context,
         embedded::{self, Embedded},
         pull::{Node, Pull, Tag},
         rows::MAX_COLUMNS,
