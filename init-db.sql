@@ -252,3 +252,11 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
 );
 
 CREATE INDEX IF NOT EXISTS webhook_deliveries_by_age ON webhook_deliveries (created_at);
+
+-- What the file of a document's newest extracted version says about itself.
+CREATE TABLE IF NOT EXISTS document_properties (
+    document_id uuid    PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+    version     integer NOT NULL,
+    title       text,
+    properties  jsonb   NOT NULL
+);

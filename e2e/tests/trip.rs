@@ -72,6 +72,11 @@ async fn a_document_becomes_searchable_and_is_cited() {
         (text(&facts, "filename"), facts["metadata"]["year"].as_i64()),
         ("notes.md".into(), Some(1911))
     );
+    let extracted = &facts["extracted"];
+    assert_eq!(
+        (text(extracted, "extractor"), extracted["properties"]["encoding"].as_str()),
+        ("markdown/1".into(), Some("utf-8"))
+    );
     assert_eq!(api.text(&format!("/api/v2/documents/{document}/content")).await, NOTES);
     let list = api.get("/api/v2/documents?collection=harbour").await.body;
     assert_eq!(list["documents"][0]["document_id"], document.as_str());

@@ -270,12 +270,40 @@ pub struct DocumentResponse {
     /// The uploader's metadata.
     #[schema(value_type = Object)]
     pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// What was read out of the current version; not there before it was read, nor in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extracted: Option<ExtractedResponse>,
     /// First uploaded at.
     pub created_at: DateTime<Utc>,
     /// The current version was uploaded at.
     pub updated_at: DateTime<Utc>,
     /// Where to go on.
     pub links: Links,
+}
+
+/// What a file holds and says about itself.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExtractedResponse {
+    /// Name and version of the extractor.
+    pub extractor: String,
+    /// The document's own title, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Pages, where the format has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u32>,
+    /// Bytes of text.
+    pub text_bytes: u64,
+    /// What the file says about itself, by its format: `author`, `sheets`, `slides`, `from`, `duration`, `files` and the like.
+    #[schema(value_type = Object)]
+    pub properties: serde_json::Map<String, serde_json::Value>,
+}
+
+impl From<Lineage> for ExtractedResponse {
+    fn from(lineage: Lineage) -> Self {
+        let Lineage { extractor, title, pages, text_bytes, properties, .. } = lineage;
+        Self { extractor, title, pages, text_bytes, properties }
+    }
 }
 
 impl From<Document> for DocumentResponse {
@@ -292,6 +320,7 @@ impl From<Document> for DocumentResponse {
             size_bytes: blob.size,
             sha256: blob.sha256,
             metadata: d.metadata,
+            extracted: None,
             created_at,
             updated_at,
             links: Links::new(d.document_id, d.job_id),

@@ -1,20 +1,18 @@
 //! What a file is, by its first bytes and then by its name.
 
-use crate::{charset::is_text, error::ExtractError, format::Format};
+use crate::{
+    charset::is_text,
+    error::ExtractError,
+    format::Format,
+    formats::{office, source},
+    magic,
+};
 
 /// How much of a file is enough to tell.
 pub const HEAD_BYTES: usize = 8 << 10;
 
 /// PDF readers look for the header in so many first bytes.
 const PDF_HEADER_WITHIN: usize = 1024;
-
-/// Endings of names whose formats are no text: text under such a name is a
-/// broken file or a wrong name.
-const BINARY_NAMES: &[&str] = &[
-    "7z", "avi", "bmp", "bz2", "doc", "docx", "epub", "exe", "flac", "gif", "gz", "heic", "jpeg", "jpg",
-    "m4a", "mkv", "mov", "mp3", "mp4", "msg", "odp", "ods", "odt", "ogg", "parquet", "png", "ppt", "pptx",
-    "rar", "tar", "tgz", "tif", "tiff", "wav", "webm", "webp", "xls", "xlsx", "xz", "zip", "zst",
-];
 
 /// A file that nothing here can read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,10 +40,17 @@ pub fn detect(filename: &str, head: &[u8]) -> Result<Format, Unsupported> {
     if start(head).starts_with(b"%PDF-") {
         return Ok(Format::Pdf);
     }
+    let container = magic::outlook(head, named).or_else(|| office::told(head, named));
+    if let Some(format) = container.or_else(|| magic::of(head)) {
+        return Ok(format);
+    }
     if !is_text(head) {
         let early = &head[..head.len().min(PDF_HEADER_WITHIN)];
         if early.windows(5).any(|bytes| bytes == b"%PDF-") || named == Some(Format::Pdf) {
             return Ok(Format::Pdf);
+        }
+        if let Some(format) = named.filter(|format| format.is_binary()).or_else(|| magic::likely(head)) {
+            return Ok(format);
         }
         let what = match infer::get(head) {
             Some(kind) => format!("the file is {}", kind.mime_type()),
@@ -53,16 +58,55 @@ pub fn detect(filename: &str, head: &[u8]) -> Result<Format, Unsupported> {
         };
         return Err(Unsupported { what });
     }
-    if start(head).starts_with(b"{\\rtf") {
-        return Err(Unsupported { what: "the file is application/rtf".to_owned() });
+    if head.is_empty() {
+        return Ok(named.unwrap_or(Format::Text));
     }
-    if BINARY_NAMES.contains(&extension.as_str()) && !head.is_empty() {
-        return Err(Unsupported { what: format!("the file is named .{extension} and is not one") });
+    Ok(text(filename, head, named))
+}
+
+/// The format of a text. Where it is named as something that is no text, the name is wrong.
+fn text(filename: &str, head: &[u8], named: Option<Format>) -> Format {
+    let content = start(head);
+    if named == Some(Format::Pdf) && contains(head, b" obj") {
+        return Format::Pdf; // without its beginning
+    }
+    if content.starts_with(b"{\\rtf") {
+        return Format::Rtf;
     }
     if is_html(head) {
-        return Ok(Format::Html);
+        return Format::Html;
     }
-    Ok(named.unwrap_or(Format::Text))
+    if is_xml(head) && named != Some(Format::Html) {
+        return Format::Xml;
+    }
+    if content.starts_with(b"WEBVTT") {
+        return Format::Vtt;
+    }
+    match named.filter(|format| !format.is_binary()) {
+        None | Some(Format::Text) => {
+            let code = || source::language(filename, head).map(|_| Format::Source);
+            // What is named as a text is read as it stands.
+            let json = || (named != Some(Format::Text) && is_json(head)).then_some(Format::Json);
+            magic::mail(content).or_else(code).or_else(json).unwrap_or(Format::Text)
+        }
+        Some(format) => format,
+    }
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// The media type of a file of this format, by its first bytes where the format leaves a choice.
+pub fn content_type(format: Format, head: &[u8]) -> &'static str {
+    let general = match format {
+        Format::Image => "image/",
+        Format::Audio => "audio/",
+        Format::Video => "video/",
+        _ => return format.content_type(),
+    };
+    let told = infer::get(head).map(|kind| kind.mime_type());
+    told.filter(|told| told.starts_with(general)).unwrap_or_else(|| format.content_type())
 }
 
 /// The ending of a name in lower case, empty where it has none.
@@ -93,9 +137,31 @@ fn is_html(head: &[u8]) -> bool {
     [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|tag| text.starts_with(tag))
 }
 
+/// Whether a text says that it is XML.
+fn is_xml(head: &[u8]) -> bool {
+    let text: Vec<u8> = head.iter().take(64).filter(|&&byte| byte != 0).copied().collect();
+    let text = text.strip_prefix(b"\xff\xfe").or(text.strip_prefix(b"\xfe\xff")).unwrap_or(&text);
+    start(text).starts_with(b"<?xml")
+}
+
+/// Whether a text begins as JSON does. One that goes on otherwise is read as text all the same.
+fn is_json(head: &[u8]) -> bool {
+    let text = start(head);
+    let next = text.get(1..).unwrap_or_default().trim_ascii_start().first();
+    match text.first() {
+        Some(b'{') => next == Some(&b'"'),
+        Some(b'[') => next.is_some_and(|next| b"{[\"".contains(next)),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ELF: &[u8] =
+        b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0\0\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\
+        \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
     #[test]
     fn content_goes_before_name() {
@@ -104,7 +170,8 @@ mod tests {
             ("a.pdf", b"\n%PDF-1.4\n", Format::Pdf),
             ("a", b"\0\0\0garbage\0\0%PDF-1.4\n\0\0", Format::Pdf),
             ("broken.pdf", b"\0\x01\x02\x03", Format::Pdf),
-            ("broken.pdf", b"no header", Format::Pdf),
+            ("broken.pdf", b"no header\n1 0 obj\n", Format::Pdf),
+            ("renamed.pdf", b"no header", Format::Text),
             ("notes.md", b"see %PDF-1.4", Format::Markdown),
             ("page.txt", b"<!DOCTYPE html><title>x</title>", Format::Html),
             ("page", b"\xef\xbb\xbf\n<?xml version=\"1.0\"?>\n<!-- x -->\n<html>", Format::Html),
@@ -112,8 +179,49 @@ mod tests {
             ("page", b"\xff\xfe<\0h\0t\0m\0l\0>\0", Format::Html),
             ("README.md", b"<p align=center>logo</p>\n# Title", Format::Markdown),
             ("README.MD", b"# Title", Format::Markdown),
-            ("main.rs", b"fn main() {}", Format::Text),
-            ("data.csv", b"a,b\n1,2", Format::Text),
+            ("main.rs", b"fn main() {}", Format::Source),
+            ("run", b"#!/usr/bin/env python3\nprint()", Format::Source),
+            ("Makefile", b"all:\n\techo\n", Format::Source),
+            ("talk.txt", b"WEBVTT\n\n00:01.000 --> 00:02.000\nx", Format::Vtt),
+            ("talk.srt", b"1\n00:00:01,000 --> 00:00:02,000\nx", Format::Srt),
+            ("a.eml", b"Subject: x\n\nhello", Format::Eml),
+            ("noname", b"From: a\nTo: b\nDate: c\nSubject: d\n\nhello", Format::Eml),
+            ("a.zip", b"From: a\nTo: b\nDate: c\nSubject: d\n\nhello", Format::Eml),
+            ("inbox", b"From a Mon\nFrom: a\nTo: b\nDate: c\nSubject: d\n\nhello", Format::Mbox),
+            ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0", Format::Image),
+            ("photo", b"\0\0\0\x18ftypheic\0\0\0\0", Format::Image),
+            ("film", b"\0\0\0\x18ftypisom\0\0\0\0", Format::Video),
+            ("sound.bin", b"ID3\x04\0\0\0\0\0\0", Format::Audio),
+            ("old.mp3", b"\0\0\0\0\xff\xfb\x90", Format::Audio),
+            ("a", b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0", Format::Zip),
+            ("a.tgz", b"\x1f\x8b\x08\0\0\0\0\0", Format::Gzip),
+            ("data.csv", b"a,b\n1,2", Format::Csv),
+            ("data.tsv", b"a\tb\n1\t2", Format::Tsv),
+            ("a.json", b"// no", Format::Json),
+            ("a", b" {\n\"a\": 1}", Format::Json),
+            ("a", b"[see below]", Format::Text),
+            ("a.ndjson", b"{}", Format::Jsonl),
+            ("a.yml", b"a: b", Format::Yaml),
+            ("Cargo.toml", b"[a]", Format::Toml),
+            ("feed", b"\xef\xbb\xbf<?xml version='1.0'?><rss/>", Format::Xml),
+            ("feed.txt", b"\xff\xfe<\0?\0x\0m\0l\0 \0", Format::Xml),
+            ("a.fodt", b"<?xml version='1.0'?><office:document/>", Format::Xml),
+            ("a.doc", b"<html>", Format::Html),
+            ("a.xhtml", b"<?xml version='1.0'?><x/>", Format::Html),
+            ("a.doc", b"{\\rtf1\\ansi hello}", Format::Rtf),
+            (
+                "a.pdf",
+                b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0word/",
+                Format::Docx,
+            ),
+            ("a.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", Format::Docx),
+            ("a.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", Format::Msg),
+            ("broken.docx", b"\0\x01\x02\x03", Format::Docx),
+            ("broken.zip", b"\0\x01\x02\x03", Format::Zip),
+            ("empty.xlsx", b"", Format::Xlsx),
+            ("a.odt", b"this is no archive", Format::Text),
+            ("a.zip", b"no archive", Format::Text),
+            ("a.xlsm", b"a,b", Format::Text),
             ("noname", b"just text", Format::Text),
             (".md", b"just text", Format::Text),
             ("BM.txt", b"BM is how bitmaps begin, and MZ programs", Format::Text),
@@ -129,10 +237,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_what_can() {
         let cases: &[(&str, &[u8], &str)] = &[
-            ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0", "image/png"),
-            ("a.zip", b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0", "application/zip"),
-            ("a.rtf", b"{\\rtf1\\ansi hello}", "application/rtf"),
-            ("a.odt", b"this is no archive", ".odt"),
+            ("a.txt", ELF, "executable"),
+            ("a.rar", b"Rar!\x1a\x07\0\0\0\0\0\0\0\0", "rar"),
+            ("a.csv", b"\0\x01\x02\x03", "binary"),
             ("a.bin", b"\x01\x02\x03\x04\x05\x90\x91", "binary"),
         ];
         for (name, head, what) in cases {

@@ -11,17 +11,21 @@
 
 mod charset;
 mod child;
+mod contained;
 mod detect;
 mod error;
 mod extract;
 mod format;
 mod formats;
 mod limits;
+mod magic;
+mod ocr;
+mod outline;
 
 pub use child::{ChildExtractor, child_main};
-pub use detect::{HEAD_BYTES, Unsupported, detect};
+pub use detect::{HEAD_BYTES, Unsupported, content_type, detect};
 pub use error::ExtractError;
-pub use extract::extract;
+pub use extract::{extract, extract_named};
 pub use format::Format;
 pub use limits::Limits;
 pub use ragstream_core::text::{DocumentText, Markup, PageStart};

@@ -3,8 +3,11 @@
 //! No test harness: this executable is the child, too.
 #![allow(clippy::unwrap_used)]
 
+mod made;
+mod samples;
+
 use ragstream_core::fault::{Fault, FaultKind};
-use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main};
+use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main, detect, extract};
 use std::{
     fs,
     future::Future,
@@ -28,13 +31,23 @@ fn main() -> ExitCode {
         }
         return child_main();
     }
+    let tools = tempfile::tempdir().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    // SAFETY: no other thread is there yet.
+    unsafe { std::env::set_var("PATH", format!("{}:{path}", tools.path().join("bin").display())) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         run("a file is read", a_file_is_read()).await;
+        run("office documents are read", office_documents_are_read()).await;
         run("failures are told apart", failures_are_told_apart()).await;
         run("limits hold", limits_hold()).await;
         run("other ends", other_ends()).await;
         run("the child is shut in", the_child_is_shut_in()).await;
+        run("every kind of file is read", every_kind_of_file_is_read()).await;
+        run("pictures are read", pictures_are_read(tools.path())).await;
+        run("what a child starts is shut in too", what_a_child_starts_is_shut_in_too(tools.path())).await;
+        run("a picture has its time", a_picture_has_its_time(tools.path())).await;
+        run("hostile files fail alone", hostile_files_fail_alone()).await;
         run("an abandoned child is killed", an_abandoned_child_is_killed()).await;
         run("a program that is not there", a_program_that_is_not_there()).await;
     });
@@ -93,6 +106,7 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
             }
         }
         "open" => {
+            limited(libc::RLIMIT_NOFILE);
             let files: Vec<_> = (0..1000).map_while(|_| fs::File::open(path).ok()).collect();
             let opened = files.len();
             drop(files);
@@ -109,6 +123,16 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
             child_main()
         }
         other => panic!("unknown: {other}"),
+    }
+}
+
+/// Waits for the parent, which limits a child that has begun.
+fn limited(resource: libc::__rlimit_resource_t) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    while limit.rlim_max == 0 || limit.rlim_max > 100 {
+        std::thread::yield_now();
+        // SAFETY: `limit` outlives the call.
+        unsafe { libc::getrlimit(resource, &mut limit) };
     }
 }
 
@@ -156,13 +180,37 @@ async fn a_file_is_read() {
     }
 }
 
+/// Within the limits of the child each format is read as it is without.
+async fn office_documents_are_read() {
+    use samples::{legacy, zip};
+    let folder = Folder::new();
+    let documents = [
+        ("a.docx", zip(&samples::docx())),
+        ("a.pptx", zip(&samples::pptx())),
+        ("a.xlsx", zip(&samples::xlsx())),
+        ("a.odt", zip(&samples::odt())),
+        ("a.epub", zip(&samples::epub())),
+        ("a.doc", legacy::doc(false)),
+        ("a.ppt", legacy::ppt()),
+        ("a.xls", legacy::xls(false)),
+        ("a.rtf", samples::RTF.as_bytes().to_vec()),
+        ("a.csv", samples::TEXTS[0].1.as_bytes().to_vec()),
+    ];
+    for (name, bytes) in documents {
+        let path = folder.file(name, &bytes);
+        let text = extractor(Limits::default()).extract(&path, name).await.unwrap();
+        let format = detect(name, &bytes).unwrap();
+        assert_eq!(text, extract(format, &path, &Limits::default()).unwrap(), "{name}");
+    }
+}
+
 async fn failures_are_told_apart() {
     let folder = Folder::new();
     for (name, content, class) in [
         ("a.txt", &b" \n\t\n"[..], "empty_document"),
         ("a.txt", b"", "empty_document"),
         ("a.pdf", b"%PDF-1.7\nand nothing more", "corrupt_document"),
-        ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "unsupported_format"),
+        ("a.bin", b"\x01\x02\x03\x04\x05\x90\x91", "unsupported_format"),
     ] {
         let fault =
             extractor(Limits::default()).extract(&folder.file(name, content), name).await.unwrap_err();
@@ -222,7 +270,172 @@ async fn other_ends() {
 
 async fn the_child_is_shut_in() {
     let text = Folder::new().misbehave(Limits::default(), "describe").await.unwrap().text;
-    assert_eq!(text, "[\"MALLOC_ARENA_MAX\", \"RAGSTREAM_PARENT\", \"RAYON_NUM_THREADS\"] 0 true");
+    assert_eq!(text, "[\"MALLOC_ARENA_MAX\", \"PATH\", \"RAGSTREAM_PARENT\", \"RAYON_NUM_THREADS\"] 0 true");
+}
+
+async fn every_kind_of_file_is_read() {
+    let folder = Folder::new();
+    for (name, bytes) in made::all() {
+        let path = folder.file("document", &bytes);
+        let outcome = extractor(Limits::default()).extract(&path, name).await;
+        assert!(outcome.is_ok() || name.starts_with("scan"), "{name}: {outcome:?}");
+    }
+    // The child knows the file by the name of the upload.
+    let path = folder.file("document", "fn main() {}\n");
+    let text = extractor(Limits::default()).extract(&path, "a \"name\"\n.rs").await.unwrap();
+    assert_eq!(text.metadata["language"], "Rust");
+}
+
+/// Puts a program in the place of Tesseract, which says what `script` prints.
+fn tesseract(tools: &Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let program = tools.join("bin/tesseract");
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    let script = format!(
+        "#!/bin/bash\nif [ \"$1\" = --list-langs ]; then echo List; echo osd; echo eng; exit; fi\n\
+         say() {{ printf '5\\t1\\t1\\t1\\t1\\t1\\t0\\t0\\t1\\t1\\t95\\t%s\\n' \"$1\"; }}\n{script}\n"
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+async fn picture() -> Result<DocumentText, Fault> {
+    let folder = Folder::new();
+    let path = folder.file("document", made::drawing(&[]));
+    extractor(Limits::default()).extract(&path, "a.png").await
+}
+
+async fn pictures_are_read(tools: &Path) {
+    tesseract(tools, "bytes=$(wc -c); say \"$* $bytes\"");
+    let size = made::drawing(&[]).len();
+    let text = picture().await.unwrap();
+    assert!(text.text.ends_with(&format!("\n\nstdin stdout -l eng tsv {size}\n")), "{}", text.text);
+    assert_eq!(
+        (text.extractor.as_str(), &text.metadata["ocr_confidence"]),
+        ("image-exif-0.6-tesseract/1", &95.into())
+    );
+    // Pages of a scan, upright and in grey.
+    tesseract(tools, "read -r header; say \"$header $(head -c 24) $6\"");
+    let folder = Folder::new();
+    let pdf = |bytes: Vec<u8>| {
+        let path = folder.file("document", bytes);
+        async move { extractor(Limits::default()).extract(&path, "a.pdf").await }
+    };
+    let text = pdf(made::scan()).await.unwrap();
+    assert_eq!(text.text, "P5 4 6 255 smgatnhbuoicvpjdwqkexrlf 70");
+    assert_eq!((text.extractor.as_str(), &text.metadata["ocr_pages"]), ("pdf-tesseract/2", &1.into()));
+    // What is drawn without pictures can't be read.
+    assert_eq!(pdf(made::data("scanned.pdf")).await.unwrap_err().class, "needs_ocr");
+    tesseract(tools, "exit 1");
+    assert_eq!(picture().await.unwrap_err().class, "needs_ocr");
+    tesseract(tools, "echo no table");
+    assert_eq!(picture().await.unwrap_err().class, "empty_document");
+}
+
+/// Whether this kernel can lock files away from a process.
+fn has_landlock() -> bool {
+    const ASK_FOR_VERSION: u32 = 1;
+    // SAFETY: with this flag the call takes no attributes, and gives the version.
+    unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, ASK_FOR_VERSION) > 0
+    }
+}
+
+async fn what_a_child_starts_is_shut_in_too(tools: &Path) {
+    let folder = Folder::new();
+    let secret = folder.file("secret", "word");
+    let new = folder.0.path().join("new");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let parent = std::process::id();
+    tesseract(
+        tools,
+        &format!(
+            "exec 2>/dev/null\n(exec 3<>/dev/tcp/127.0.0.1/{port}) && say connected\n\
+             grep -q 'NoNewPrivs:.1' /proc/self/status || read -r x </proc/self/status && say proc\n\
+             (read -r x <{secret}) && say read\n(echo x >{new}) && say wrote\n\
+             kill -0 {parent} && say signalled\nulimit -Hn | grep -q '^64$' && say limited\nsay done",
+            secret = secret.display(),
+            new = new.display(),
+        ),
+    );
+    let text = picture().await.unwrap().text;
+    let said: Vec<&str> = text.lines().last().unwrap().split(' ').collect();
+    assert!(said.contains(&"done") && said.contains(&"limited"), "{said:?}");
+    assert!(!said.contains(&"connected"), "{said:?}");
+    if has_landlock() {
+        assert_eq!(said, ["limited", "done"]);
+        assert!(!new.exists());
+    } else {
+        println!("this kernel has no Landlock: files are not locked away");
+    }
+}
+
+async fn a_picture_has_its_time(tools: &Path) {
+    tesseract(tools, "exec sleep 1000");
+    let folder = Folder::new();
+    let path = folder.file("document", made::drawing(&[]));
+    let limits = Limits { ocr: Duration::from_millis(200), ..Limits::default() };
+    assert_eq!(extractor(limits).extract(&path, "a.png").await.unwrap_err().class, "needs_ocr");
+    // One that has no time left says the same, and begins nothing.
+    let limits = Limits { ocr: Duration::ZERO, ..Limits::default() };
+    assert_eq!(extractor(limits).extract(&path, "a.png").await.unwrap_err().class, "needs_ocr");
+    fs::remove_file(tools.join("bin/tesseract")).unwrap();
+}
+
+/// Each fails with a reason that names what is wrong; none is an empty success.
+async fn hostile_files_fail_alone() {
+    let limits = Limits {
+        memory_bytes: 1 << 30,
+        cpu: Duration::from_secs(20),
+        wall: Duration::from_secs(40),
+        ..Limits::default()
+    };
+    let pdf = |body: &str| {
+        format!("%PDF-1.7\n{body}\ntrailer << /Root 1 0 R /Size 9 >>\nstartxref\n0\n%%EOF\n").into_bytes()
+    };
+    let pages = |kids: &str| {
+        pdf(&format!(
+            "1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj\n2 0 obj << /Type /Pages {kids} >> endobj"
+        ))
+    };
+    let mut looped = made::outlook();
+    // The table of sectors says that each is followed by itself.
+    let table = 512 + u32::from_le_bytes(looped[76..80].try_into().unwrap()) as usize * 512;
+    for sector in 0..16u32 {
+        let at = table + sector as usize * 4;
+        looped[at..at + 4].copy_from_slice(&sector.to_le_bytes());
+    }
+    const NOTHING: &str = "nothing at all";
+    let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
+        ("xref.pdf", pdf("xref\n0 99999999\n"), &["corrupt_document"]),
+        ("self.pdf", pages("/Kids [2 0 R] /Count 1"), &["corrupt_document", "needs_ocr"]),
+        ("count.pdf", pages("/Kids [] /Count 2000000000"), &["corrupt_document"]),
+        ("deep.pdf", pages(&format!("/Kids {}", "[".repeat(200_000))), &["corrupt_document", "extraction_crashed"]),
+        ("prev.pdf", b"%PDF-1.7\nxref\n0 1\n0000000000 65535 f \ntrailer << /Prev 9 /Root 1 0 R >>\nstartxref\n9\n%%EOF".to_vec(), &["corrupt_document"]),
+        ("loop.msg", looped, &["corrupt_document", NOTHING]),
+        ("huge.png", [&made::drawing(&[])[..16], &[0x7f; 8], &[0; 5000]].concat(), &["needs_ocr"]),
+        ("huge.7z", [&b"7z\xbc\xaf\x27\x1c\0\x04"[..], &[0xff; 24]].concat(), &["corrupt_document"]),
+        ("bomb.7z", made::data("bomb.7z"), &["document_too_large"]),
+        ("bomb.gz", made::gzip(&vec![0; 300 << 20]), &["document_too_large"]),
+        ("deep.html", "<div>".repeat(2_000_000).into_bytes(), &["extraction_crashed", "empty_document", "extraction_timeout", "extraction_out_of_memory"]),
+        ("many.mbox", "From a\na: b\n\n".repeat(1000).into_bytes(), &[NOTHING]),
+    ];
+    let folder = Folder::new();
+    for (name, bytes, classes) in cases {
+        let path = folder.file("document", &bytes);
+        match extractor(limits).extract(&path, name).await {
+            Ok(text) => {
+                assert!(classes.contains(&NOTHING) && !text.text.trim().is_empty(), "{name}: {text:?}")
+            }
+            Err(fault) => {
+                assert!(classes.contains(&fault.class), "{name}: {} {fault}", fault.class);
+                assert_eq!(fault.kind, FaultKind::Invalid, "{name}: {fault}");
+            }
+        }
+    }
+    assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 1, "files were left behind");
+    assert_eq!(folder.extract(limits, "all is well").await.unwrap().text, "all is well");
 }
 
 async fn an_abandoned_child_is_killed() {

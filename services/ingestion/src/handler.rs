@@ -146,6 +146,8 @@ impl Ingestion {
             chunker: self.chunker.name().to_owned(),
             pages: text.pages.last().map(|last| last.page),
             text_bytes: text.text.len() as u64,
+            title: text.title.clone(),
+            properties: text.metadata.clone(),
         };
         if attempt.chunked_before {
             self.retire_outdated(event, &chunks, origin).await?;

@@ -8,7 +8,7 @@ use ragstream_core::{
     id::{ChunkId, DocumentId, Version},
     ports::{Attempt, GivenUp, IngestionLedger, Lineage},
 };
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::Json};
 
 /// The fence, over a job `j` and its document `d`: the version is the document's
 /// current one, and its job has not ended. Every statement of this file has it.
@@ -139,7 +139,13 @@ impl IngestionLedger for Ledger {
                    FROM job, unnest($8::uuid[], $9::int[], $10::bigint[], $11::bigint[], $12::int[],
                                     $13::jsonb[], $14::int[])
                           AS c (chunk_id, position, span_start, span_end, page, headings, tokens)
-                 ON CONFLICT DO NOTHING)
+                 ON CONFLICT DO NOTHING),
+                 properties AS (
+                 INSERT INTO document_properties AS p (document_id, version, title, properties)
+                 SELECT job.document_id, job.version, $15, $16 FROM job
+                 ON CONFLICT (document_id) DO UPDATE
+                    SET version = EXCLUDED.version, title = EXCLUDED.title, properties = EXCLUDED.properties
+                  WHERE p.version <= EXCLUDED.version)
                  SELECT count(*) AS live FROM job"
             ))
             .await
@@ -169,6 +175,8 @@ impl IngestionLedger for Ledger {
                     &pages,
                     &headings,
                     &tokens,
+                    &lineage.title,
+                    &Json(&lineage.properties),
                 ],
             )
             .await

@@ -74,27 +74,40 @@ impl Intake for Ledger {
         Ok(rows.iter().map(document).collect())
     }
 
+    async fn lineage(&self, document_id: DocumentId) -> Result<Option<Lineage>> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "SELECT j.extractor, j.chunker, j.pages, j.text_bytes, p.title, p.properties
+                   FROM documents d
+                   JOIN document_jobs j ON j.job_id = d.job_id AND j.extractor IS NOT NULL
+                   LEFT JOIN document_properties p ON p.document_id = d.document_id AND p.version = d.version
+                  WHERE d.document_id = $1",
+            )
+            .await
+            .map_err(fault)?;
+        let row = client.query_opt(&statement, &[&document_id.0]).await.map_err(fault)?;
+        Ok(row.map(|row| Lineage {
+            extractor: row.get("extractor"),
+            chunker: row.get::<_, Option<String>>("chunker").unwrap_or_default(),
+            pages: row.get::<_, Option<i32>>("pages").map(|n| n as u32),
+            text_bytes: row.get::<_, Option<i64>>("text_bytes").unwrap_or_default() as u64,
+            title: row.get("title"),
+            properties: row
+                .get::<_, Option<Json<Metadata>>>("properties")
+                .map(|json| json.0)
+                .unwrap_or_default(),
+        }))
+    }
+
     async fn chunks(
         &self,
         document_id: DocumentId,
         from: u32,
         limit: u32,
     ) -> Result<(Lineage, Vec<ChunkRow>)> {
+        let lineage = self.lineage(document_id).await?.unwrap_or_default();
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "SELECT j.extractor, j.chunker, j.pages, j.text_bytes FROM documents d
-                   JOIN document_jobs j ON j.job_id = d.job_id WHERE d.document_id = $1",
-            )
-            .await
-            .map_err(fault)?;
-        let row = client.query_opt(&statement, &[&document_id.0]).await.map_err(fault)?;
-        let lineage = row.map_or_else(Lineage::default, |row| Lineage {
-            extractor: row.get::<_, Option<String>>("extractor").unwrap_or_default(),
-            chunker: row.get::<_, Option<String>>("chunker").unwrap_or_default(),
-            pages: row.get::<_, Option<i32>>("pages").map(|n| n as u32),
-            text_bytes: row.get::<_, Option<i64>>("text_bytes").unwrap_or_default() as u64,
-        });
         let statement = client
             .prepare_cached(
                 "SELECT c.* FROM document_chunks c JOIN documents d USING (document_id, version)

@@ -28,6 +28,35 @@ async fn the_same_bytes_are_one_document_however_many_upload_them_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_says_about_itself_is_that_of_the_current_version() {
+    let ledger = ledger().await;
+    let first = accept(&ledger, upload("v1", Some("x"))).await.document;
+    let id = first.document_id;
+    assert_eq!(ledger.lineage(id).await.unwrap(), None);
+    let said = |title: &str| Lineage {
+        extractor: "test/1".to_owned(),
+        pages: Some(3),
+        title: Some(title.to_owned()),
+        properties: [("author".to_owned(), "Ada".into()), ("sheets".to_owned(), 2.into())]
+            .into_iter()
+            .collect(),
+        ..Lineage::default()
+    };
+    let extracted = async |version: Version, title: &str| {
+        ledger.begin_attempt(id, version).await.unwrap();
+        assert!(ledger.begin_chunking(id, version).await.unwrap());
+        ledger.record_chunks(id, version, &[], &said(title)).await.unwrap()
+    };
+    assert!(extracted(first.version, "One").await);
+    assert_eq!(ledger.lineage(id).await.unwrap(), Some(said("One")));
+    let second = accept(&ledger, upload("v2", Some("x"))).await.document;
+    assert_eq!(ledger.lineage(id).await.unwrap(), None, "the current version was not read yet");
+    assert!(!ledger.record_chunks(id, first.version, &[], &said("late")).await.unwrap());
+    assert!(extracted(second.version, "Two").await);
+    assert_eq!(ledger.lineage(id).await.unwrap(), Some(said("Two")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_update_is_the_next_version_and_fences_the_one_before() {
     let ledger = ledger().await;
     let first = accept(&ledger, upload("v1", Some("x"))).await.document;

@@ -173,6 +173,10 @@ pub trait Intake: Probe {
     /// Documents, newest first.
     async fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>>;
 
+    /// What made the chunks of a document's current version, and what its file says about itself;
+    /// `None` before it was extracted.
+    async fn lineage(&self, document_id: DocumentId) -> Result<Option<Lineage>>;
+
     /// Chunks of a document's current version from `position` on, at most `limit`,
     /// and what made them.
     async fn chunks(
@@ -218,6 +222,10 @@ pub struct Lineage {
     pub pages: Option<u32>,
     /// Bytes of extracted text.
     pub text_bytes: u64,
+    /// The document's own title, if it has one.
+    pub title: Option<String>,
+    /// What the file says about itself: authors, sheets, sender, camera and the like.
+    pub properties: Metadata,
 }
 
 /// What ingestion asks of the rows. Each call is fenced: for a version that is

@@ -1,9 +1,9 @@
 //! The child's side: reads the file, says what came of it.
 
-use super::frame;
+use super::{frame, resources, sandbox};
 use crate::{
     error::ExtractError,
-    extract::{extract, too_much_text},
+    extract::{extract_named, too_much_text},
     format::Format,
     limits::Limits,
 };
@@ -28,7 +28,7 @@ pub(super) const PARENT: &str = "RAGSTREAM_PARENT";
 static PANICKED_AT: Mutex<String> = Mutex::new(String::new());
 
 /// What the hidden subcommand of the binary calls. The last four arguments of
-/// the process are the format, the largest input and the longest text in bytes, and the path.
+/// the process are the format, the limits as JSON, the name of the upload, and the path.
 ///
 /// The answer goes to standard output, and whatever a library prints there
 /// goes to standard error instead. The exit code is a success whenever an
@@ -45,10 +45,12 @@ pub fn child_main() -> ExitCode {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         *PANICKED_AT.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }));
-    let frame = match std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run) {
-        Ok(thread) => thread.join().unwrap_or_else(|_| Err(ExtractError::Crashed { reason: panicked() })),
-        Err(error) => Err(ExtractError::io(error)),
-    };
+    let frame = Task::from_arguments().and_then(|task| {
+        task.shut_in()?;
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || task.run());
+        let outcome = thread.map_err(ExtractError::io)?.join();
+        outcome.unwrap_or_else(|_| Err(ExtractError::Crashed { reason: panicked() }))
+    });
     match send(answer, frame) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -70,22 +72,43 @@ fn panicked() -> String {
     format!("panic at {end}")
 }
 
-/// The answer of a success.
-fn run() -> Result<Vec<u8>, ExtractError> {
-    let usage = || ExtractError::Crashed { reason: "it was called with the wrong arguments".to_owned() };
-    let mut arguments = std::env::args_os().rev();
-    let mut next = || arguments.next().ok_or_else(usage);
-    let (path, text_bytes, input_bytes, format) = (PathBuf::from(next()?), next()?, next()?, next()?);
-    let number =
-        |argument: &std::ffi::OsStr| argument.to_str().and_then(|s| s.parse().ok()).ok_or_else(usage);
-    let limits =
-        Limits { input_bytes: number(&input_bytes)?, text_bytes: number(&text_bytes)?, ..Limits::default() };
-    let format: Format = format.to_str().and_then(|s| s.parse().ok()).ok_or_else(usage)?;
-    let text = extract(format, &path, &limits)?;
-    let frame = frame::encode(&Ok(text)).map_err(|e| ExtractError::Crashed { reason: e.to_string() })?;
-    match frame.len() as u64 <= frame::most_bytes(&limits) {
-        true => Ok(frame),
-        false => Err(too_much_text(&limits)),
+/// What is to be read, and how.
+struct Task {
+    format: Format,
+    limits: Limits,
+    filename: String,
+    path: PathBuf,
+}
+
+impl Task {
+    fn from_arguments() -> Result<Self, ExtractError> {
+        let usage = || ExtractError::Crashed { reason: "it was called with the wrong arguments".to_owned() };
+        let mut arguments = std::env::args_os().rev();
+        let mut next = || arguments.next().ok_or_else(usage);
+        let (path, filename, limits, format) = (next()?, next()?, next()?, next()?);
+        Ok(Self {
+            format: format.to_str().and_then(|s| s.parse().ok()).ok_or_else(usage)?,
+            limits: limits.to_str().and_then(|json| serde_json::from_str(json).ok()).ok_or_else(usage)?,
+            filename: filename.to_string_lossy().into_owned(),
+            path: path.into(),
+        })
+    }
+
+    /// The parent sets the same limits, but may come to it late.
+    fn shut_in(&self) -> Result<(), ExtractError> {
+        resources::restrict(0, &self.limits).map_err(ExtractError::io)?;
+        sandbox::close(&self.path);
+        Ok(())
+    }
+
+    /// The answer of a success.
+    fn run(self) -> Result<Vec<u8>, ExtractError> {
+        let text = extract_named(self.format, &self.path, &self.filename, &self.limits)?;
+        let frame = frame::encode(&Ok(text)).map_err(|e| ExtractError::Crashed { reason: e.to_string() })?;
+        match frame.len() as u64 <= frame::most_bytes(&self.limits) {
+            true => Ok(frame),
+            false => Err(too_much_text(&self.limits)),
+        }
     }
 }
 
@@ -94,7 +117,8 @@ fn own_stdout() -> io::Result<File> {
     // SAFETY: plain system calls on descriptors of this process; the new
     // descriptor is owned by nobody else.
     unsafe {
-        let answer = libc::dup(libc::STDOUT_FILENO);
+        // Not for what this process starts: the parent waits for its end.
+        let answer = libc::fcntl(libc::STDOUT_FILENO, libc::F_DUPFD_CLOEXEC, 3);
         if answer < 0 || libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO) < 0 {
             return Err(io::Error::last_os_error());
         }

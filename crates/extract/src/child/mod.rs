@@ -3,6 +3,8 @@
 mod entry;
 mod frame;
 mod parent;
+mod resources;
+mod sandbox;
 mod verdict;
 
 pub use entry::child_main;

@@ -1,11 +1,12 @@
 //! The parent's side: starts the child under limits, hears its answer, ends it.
 
-use super::{entry::PARENT, frame, verdict};
+use super::{entry::PARENT, frame, resources, verdict};
 use crate::{
     detect::{HEAD_BYTES, detect},
     error::ExtractError,
     extract::too_much_text,
     limits::Limits,
+    ocr,
 };
 use ragstream_core::{
     fault::{Fault, Result},
@@ -15,7 +16,6 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -30,8 +30,11 @@ use tokio::{
 /// parser does not block.
 const STDERR_BYTES: usize = 16 << 10;
 
-/// After the soft limit on processor time the kernel gives so much before it kills.
-const CPU_GRACE: Duration = Duration::from_secs(5);
+/// What the child has of this process's environment, which may hold secrets otherwise.
+const KEPT_ENVIRONMENT: &[&str] = &["PATH", ocr::LANGUAGES, ocr::DATA];
+
+/// So much of the end of an upload's name is told to the child.
+const FILENAME_BYTES: usize = 1024;
 
 /// Reads files in a child process each.
 #[derive(Clone, Debug)]
@@ -58,8 +61,8 @@ impl ChildExtractor {
         command
             .args(&self.args)
             .arg(format.as_str())
-            .arg(self.limits.input_bytes.to_string())
-            .arg(self.limits.text_bytes.to_string())
+            .arg(serde_json::to_string(&self.limits).map_err(io::Error::from).map_err(ExtractError::io)?)
+            .arg(argument(filename))
             .arg(path)
             .env_clear()
             // Threads of a parser's pool share the address space that is limited,
@@ -67,6 +70,8 @@ impl ChildExtractor {
             .env("RAYON_NUM_THREADS", "1")
             .env("MALLOC_ARENA_MAX", "1")
             .env(PARENT, std::process::id().to_string())
+            // Where Tesseract is, and what languages it reads.
+            .envs(KEPT_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -76,6 +81,12 @@ impl ChildExtractor {
         let outcome = supervise(command, self.limits).await?;
         Ok(outcome?)
     }
+}
+
+/// The end of a name, which tells the format, as an argument of a process takes it.
+fn argument(filename: &str) -> String {
+    let from = filename.ceil_char_boundary(filename.len().saturating_sub(FILENAME_BYTES));
+    filename[from..].replace('\0', "")
 }
 
 async fn head(path: &Path) -> io::Result<Vec<u8>> {
@@ -168,31 +179,12 @@ impl Drop for Group {
 }
 
 /// Limits of the kernel, set on the child as soon as it is there: what it does before is its own
-/// start. (Set between fork and exec they would cost a fork, which copies the page tables of
-/// this process; without that the child is made by vfork, in a tenth of the time.)
+/// start, and it sets them itself before it looks at the document. (Set between fork and exec they
+/// would cost a fork, which copies the page tables of this process; without that the child is made
+/// by vfork, in a tenth of the time.)
 fn restrict(child: &Child, limits: &Limits) -> io::Result<()> {
-    let Some(id) = child.id() else { return Ok(()) };
-    let cpu = limits.cpu.as_secs().max(1);
-    let resources = [
-        (libc::RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
-        (libc::RLIMIT_CPU, cpu, cpu + CPU_GRACE.as_secs()),
-        (libc::RLIMIT_NOFILE, limits.open_files, limits.open_files),
-        (libc::RLIMIT_FSIZE, limits.written_bytes, limits.written_bytes),
-        (libc::RLIMIT_CORE, 0, 0),
-    ];
-    // A limit can't be raised above the one that this process has.
-    let resources = resources.map(|(resource, soft, hard)| {
-        let mut own = libc::rlimit { rlim_cur: 0, rlim_max: libc::RLIM_INFINITY };
-        // SAFETY: `own` outlives the call; where it fails `own` stays without limit.
-        unsafe { libc::getrlimit(resource, &mut own) };
-        (resource, libc::rlimit { rlim_cur: soft.min(own.rlim_max), rlim_max: hard.min(own.rlim_max) })
-    });
-    for (resource, limit) in &resources {
-        // SAFETY: `limit` outlives the call, and the child is not reaped yet: the id is its own.
-        let code = unsafe { libc::prlimit(id as libc::pid_t, *resource, limit, std::ptr::null_mut()) };
-        if code != 0 {
-            return Err(io::Error::last_os_error());
-        }
+    match child.id() {
+        Some(id) => resources::restrict(id as libc::pid_t, limits),
+        None => Ok(()),
     }
-    Ok(())
 }

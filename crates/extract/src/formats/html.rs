@@ -1,8 +1,8 @@
 //! HTML, turned into Markdown: headings, lists and tables stay, scripts,
-//! styles, addresses of links and images go.
+//! styles and images go; addresses of links go out of the text.
 
 use super::{plain, tidy};
-use crate::{charset::decode, error::ExtractError, format::Format};
+use crate::{charset::decode, error::ExtractError, format::Format, outline::Links};
 use encoding_rs::Encoding;
 use htmd::{
     Element, HtmlToMarkdown,
@@ -26,17 +26,12 @@ const SKIPPED: &[&str] = &[
 /// Names of `<meta>` that are kept.
 const KEPT_META: &[&str] = &["author", "description", "keywords", "date"];
 
-/// `Corrupt` where the converter gives up.
+/// Reads a page; `Corrupt` where the converter gives up.
 pub fn extract(bytes: &[u8]) -> Result<DocumentText, ExtractError> {
     let decoded = decode(bytes, declared(bytes));
     let mut metadata = plain::metadata(&decoded);
-    let head = Arc::new(Mutex::new(Head::default()));
-    let markdown = converter(&head)
-        .convert(&decoded.text)
-        .map_err(|e| ExtractError::corrupt(Format::Html, e.to_string()))?;
-    let mut head = std::mem::take(&mut *head.lock().unwrap_or_else(PoisonError::into_inner));
+    let (mut text, mut head) = markdown(&decoded.text)?;
     metadata.append(&mut head.metadata);
-    let mut text = tidy(markdown);
     // A page that has its title in its head alone would be found by it no more.
     if let Some(title) = &head.title
         && !text.trim().is_empty()
@@ -44,25 +39,38 @@ pub fn extract(bytes: &[u8]) -> Result<DocumentText, ExtractError> {
     {
         text.insert_str(0, &format!("# {title}\n\n"));
     }
-    Ok(DocumentText {
+    let mut text = DocumentText {
         text,
         pages: Vec::new(),
         markup: Markup::Markdown,
         title: head.title,
         metadata,
         extractor: "html-htmd-0.5/1".to_owned(),
-    })
+    };
+    head.links.describe(&mut text);
+    Ok(text)
+}
+
+/// A page or a part of one as Markdown, and what it says about itself;
+/// `Corrupt` as [`extract`].
+pub fn markdown(html: &str) -> Result<(String, Head), ExtractError> {
+    let head = Arc::new(Mutex::new(Head::default()));
+    let markdown =
+        converter(&head).convert(html).map_err(|e| ExtractError::corrupt(Format::Html, e.to_string()))?;
+    let head = std::mem::take(&mut *head.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((tidy(markdown), head))
 }
 
 /// What the page says about itself.
 #[derive(Default)]
-struct Head {
-    title: Option<String>,
-    metadata: Metadata,
+pub struct Head {
+    pub title: Option<String>,
+    pub metadata: Metadata,
+    pub links: Links,
 }
 
 fn converter(head: &Arc<Mutex<Head>>) -> HtmlToMarkdown {
-    let (titled, described) = (Arc::clone(head), Arc::clone(head));
+    let (titled, described, linked) = (Arc::clone(head), Arc::clone(head), Arc::clone(head));
     HtmlToMarkdown::builder()
         .options(Options {
             bullet_list_marker: BulletListMarker::Dash,
@@ -96,7 +104,10 @@ fn converter(head: &Arc<Mutex<Head>>) -> HtmlToMarkdown {
             }
             None
         })
-        .add_handler(vec!["a"], |handlers: &dyn Handlers, element: Element| {
+        .add_handler(vec!["a"], move |handlers: &dyn Handlers, element: Element| {
+            if let Some(address) = element.attrs.iter().find(|a| &*a.name.local == "href") {
+                linked.lock().unwrap_or_else(PoisonError::into_inner).links.add(&address.value);
+            }
             Some(handlers.walk_children(element.node))
         })
         .add_handler(vec!["img"], |_: &dyn Handlers, element: Element| {
@@ -152,6 +163,7 @@ mod tests {
         let text = extract(html.as_bytes()).unwrap();
         assert_eq!(text.title.as_deref(), Some("A_b & c"));
         assert_eq!(text.metadata["author"], "Ada");
+        assert_eq!(text.metadata["links"], serde_json::json!(["https://x.example/y?z"]));
         assert!(
             text.text.starts_with("# A_b & c\n\n## Part\n\nSee the page a cat\n\n- one\n- two"),
             "{}",

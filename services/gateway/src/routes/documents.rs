@@ -93,7 +93,7 @@ fn no_such_document(document_id: DocumentId) -> Problem {
     Problem::not_found(format!("there is no document {document_id}"))
 }
 
-/// A document's facts.
+/// A document's facts, those among them that its file tells.
 #[utoipa::path(
     get, path = "/api/v2/documents/{id}", tag = "documents", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = DocumentResponse), (status = 404, body = Problem))
@@ -102,7 +102,9 @@ pub(crate) async fn get(
     State(gateway): State<Gateway>,
     Id(id): Id<DocumentId>,
 ) -> Result<Json<DocumentResponse>, Problem> {
-    Ok(Json(find(&gateway, id).await?.into()))
+    let document = find(&gateway, id).await?.into();
+    let extracted = gateway.intake.lineage(id).await?.map(Into::into);
+    Ok(Json(DocumentResponse { extracted, ..document }))
 }
 
 /// Delete a document: its bytes, its text, its rows, its entries in the log and in every index.

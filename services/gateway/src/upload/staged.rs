@@ -87,6 +87,7 @@ impl Staged {
         }
         let format = ragstream_extract::detect(filename, &head)
             .map_err(|unsupported| Refused::File(Fault::from(ExtractError::from(unsupported)).into()))?;
+        let content_type = ragstream_extract::content_type(format, &head).to_owned();
         let key = format!("{PREFIX}{}", Uuid::now_v7());
         let stored = Stored { blobs: blobs.clone(), key: Some(key.clone()) };
 
@@ -103,7 +104,7 @@ impl Staged {
         metrics::UPLOAD_BYTES.inc_by(size);
         Ok(Self {
             filename: filename.to_owned(),
-            content_type: format.content_type().to_owned(),
+            content_type,
             blob: Blob { key, size, sha256: hash },
             _stored: stored,
         })

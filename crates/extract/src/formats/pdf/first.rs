@@ -1,20 +1,16 @@
-//! PDF with a text layer, page by page.
+//! The first reader, by pdf-extract: knows where on a page a text is.
 
-use super::tidy;
-use crate::{error::ExtractError, extract::too_much_text, format::Format, limits::Limits};
-use pdf_extract::{Document, Error, Object, PlainTextOutput, decode_text_string, output_doc_page};
-use ragstream_core::{
-    document::Metadata,
-    text::{DocumentText, PageStart},
+use super::{PageText, Reading, guarded};
+use crate::{
+    error::ExtractError, extract::too_much_text, format::Format, formats::tidy, limits::Limits,
+    outline::Links,
 };
+use pdf_extract::{Document, Error, Object, PlainTextOutput, decode_text_string, output_doc_page};
+use ragstream_core::document::Metadata;
 use std::{
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
 };
-
-/// Between pages, so that the last line of one and the first of the next are
-/// different paragraphs.
-const PAGE_BREAK: &str = "\n\n";
 
 /// Keys of the information dictionary, and the names they get.
 const KEPT_INFO: &[(&[u8], &str)] = &[
@@ -28,57 +24,23 @@ const KEPT_INFO: &[(&[u8], &str)] = &[
 const ENCRYPT_KEY: &[u8] = b"/Encrypt";
 
 /// A page that the reader gives up on (it panics on much that is valid) is
-/// read by a simpler one, which knows no positions on the page; if that fails
-/// too it is left out and counted (`unreadable_pages`). `Corrupt` where no page can be
-/// read, `NeedsOcr` where all can be and none has text.
-pub fn extract(bytes: &[u8], limits: &Limits) -> Result<DocumentText, ExtractError> {
+/// read by a simpler one, which knows no positions on the page.
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Reading, ExtractError> {
     let document = guarded(|| load(bytes))??;
     let numbers: Vec<u32> = guarded(|| document.get_pages().into_keys().collect())?;
-    let (mut text, mut pages, mut unreadable) = (String::new(), Vec::with_capacity(numbers.len()), 0u32);
+    let (mut pages, mut total) = (Vec::with_capacity(numbers.len()), 0);
     for &page in &numbers {
-        let content = match page_text(&document, page, limits.text_bytes.saturating_sub(text.len() as u64)) {
-            Page::Text(content) => content,
-            Page::Unreadable => {
-                unreadable += 1;
-                String::new()
-            }
+        let text = match page_text(&document, page, limits.text_bytes.saturating_sub(total)) {
+            Page::Text(text) => PageText::of(&text),
+            Page::Unreadable => PageText::Unreadable,
             Page::TooLong => return Err(too_much_text(limits)),
         };
-        let content = content.trim();
-        if !text.is_empty() && !content.is_empty() {
-            text.push_str(PAGE_BREAK);
-        }
-        pages.push(PageStart { page, byte_offset: text.len() as u64 });
-        text.push_str(content);
+        total += text.as_str().len() as u64;
+        pages.push(text);
     }
-    if text.is_empty() {
-        return Err(match (numbers.len(), unreadable) {
-            (0, _) => ExtractError::corrupt(Format::Pdf, "it has no pages"),
-            (_, 0) => ExtractError::NeedsOcr { pages: numbers.len() as u32 },
-            (all, _) => {
-                ExtractError::corrupt(Format::Pdf, format!("{unreadable} of its {all} pages can't be read"))
-            }
-        });
-    }
-    let (title, mut metadata) = guarded(|| information(&document)).unwrap_or_default();
-    metadata.insert("pages".to_owned(), numbers.len().into());
-    if unreadable > 0 {
-        metadata.insert("unreadable_pages".to_owned(), unreadable.into());
-    }
-    Ok(DocumentText {
-        text,
-        pages,
-        title,
-        metadata,
-        extractor: "pdf-extract-0.12/1".to_owned(),
-        ..Default::default()
-    })
-}
-
-/// Runs the reader, whose panics are about the file.
-fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, ExtractError> {
-    catch_unwind(AssertUnwindSafe(read))
-        .map_err(|_| ExtractError::corrupt(Format::Pdf, "the reader gave up on it"))
+    let (title, metadata) = guarded(|| information(&document)).unwrap_or_default();
+    let links = guarded(|| links(&document)).unwrap_or_default();
+    Ok(Reading { pages, title, metadata, links })
 }
 
 fn load(bytes: &[u8]) -> Result<Document, ExtractError> {
@@ -95,6 +57,20 @@ fn load(bytes: &[u8]) -> Result<Document, ExtractError> {
         document.decrypt("").map_err(failed)?;
     }
     Ok(document)
+}
+
+/// Addresses behind places on the pages.
+fn links(document: &Document) -> Links {
+    let mut links = Links::default();
+    for page in document.get_pages().into_values() {
+        for annotation in document.get_page_annotations(page).unwrap_or_default() {
+            let action = annotation.get_deref(b"A", document).and_then(Object::as_dict);
+            let address =
+                action.and_then(|action| action.get_deref(b"URI", document)).and_then(Object::as_str);
+            links.add(&String::from_utf8_lossy(address.unwrap_or_default()));
+        }
+    }
+    links
 }
 
 enum Page {
