@@ -26,12 +26,14 @@ pub(super) struct Client {
     rng: StdRng,
     sky: Arc<Sky>,
     documents: Vec<Document>,
+    /// What was deleted and then uploaded again: another document.
+    graves: Vec<Document>,
 }
 
 impl Client {
     pub(super) fn new(number: u64, seed: u64, sky: Arc<Sky>) -> Self {
         let rng = StdRng::seed_from_u64(seed.wrapping_mul(1_000).wrapping_add(number + 1));
-        Self { number, texts: 0, rng, sky, documents: Vec::new() }
+        Self { number, texts: 0, rng, sky, documents: Vec::new(), graves: Vec::new() }
     }
 
     /// Goes on until the storm is over; then lets go of what it holds. Its documents.
@@ -53,6 +55,7 @@ impl Client {
                 self.resume(i).await;
             }
         }
+        self.documents.extend(self.graves);
         self.documents
     }
 
@@ -101,13 +104,12 @@ impl Client {
     /// The same bytes: a duplicate, or asked for anew where they were cancelled or deleted.
     async fn upload_again(&mut self) {
         let Some(document) = self.documents.choose(&mut self.rng).cloned() else { return };
-        let answer = self.upload(&document.name, document.parts, document.external_id.as_deref()).await;
-        let Some((answer, (id, job, version))) =
-            answer.and_then(|a| Some((self.ids(&a)?, a))).map(|(i, a)| (a, i))
+        let Some(answer) = self.upload(&document.name, document.parts, document.external_id.as_deref()).await
         else {
             return;
         };
-        let i = self.documents.iter().position(|d| d.name == document.name);
+        let Some((id, job, version)) = self.ids(&answer) else { return };
+        let i = self.documents.iter().position(|known| known.name == document.name);
         let i = i.expect("a client forgets no document");
         match document.fate {
             Fate::Complete => {
@@ -120,9 +122,7 @@ impl Client {
                     self.sky.wrong(format!("a deleted document was found again: {document:?}, {answer:?}"));
                 }
                 if document.fate == Fate::Deleted {
-                    // What was deleted stays so; this is another one.
-                    let name = format!("{} (deleted)", document.name);
-                    self.documents.push(Document { name, ..document });
+                    self.graves.push(document);
                 }
                 let known = &mut self.documents[i];
                 (known.id, known.job, known.version) = (id, job, version);
