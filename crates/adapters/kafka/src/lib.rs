@@ -17,6 +17,7 @@
 //! `Unavailable`, sources go on by themselves when it is back, and the log says so
 //! once, not once a retry. Nothing here needs a broker in order to be created.
 
+mod bootstrap;
 mod cluster;
 mod config;
 mod context;

@@ -1,6 +1,7 @@
 //! The producer that publisher and dead letters share.
 
 use crate::{
+    bootstrap::Bootstrap,
     cluster::{self, Counts},
     config::{DELIVERY_TIMEOUT, KafkaConfig, REQUEST_TIMEOUT},
     context::QuietContext,
@@ -41,6 +42,7 @@ pub(crate) struct Record<'a> {
 pub(crate) struct Producer {
     config: Arc<KafkaConfig>,
     native: Arc<Mutex<Native>>,
+    bootstrap: Arc<Bootstrap>,
     counts: Arc<Counts>,
 }
 
@@ -48,7 +50,8 @@ impl Producer {
     /// Needs no broker to be there.
     pub(crate) fn new(config: &KafkaConfig) -> Result<Self> {
         let native = Arc::new(Mutex::new(create(config)?));
-        Ok(Self { config: Arc::new(config.clone()), native, counts: Arc::default() })
+        let bootstrap = Arc::new(Bootstrap::of(config));
+        Ok(Self { config: Arc::new(config.clone()), native, bootstrap, counts: Arc::default() })
     }
 
     fn native(&self) -> Native {
@@ -60,8 +63,15 @@ impl Producer {
         &self,
         question: impl FnOnce(&Native) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let native = self.native();
-        tokio::task::spawn_blocking(move || question(&native))
+        let (native, bootstrap) = (self.native(), self.bootstrap.clone());
+        let ask = move || {
+            let answer = question(&native);
+            if answer.as_ref().is_err_and(Fault::is_unavailable) {
+                bootstrap.again(native.client());
+            }
+            answer
+        };
+        tokio::task::spawn_blocking(ask)
             .await
             .unwrap_or_else(|error| Err(Fault::failed("kafka_client", "a request panicked").caused_by(error)))
     }
@@ -141,7 +151,11 @@ impl Producer {
     fn failed(&self, native: &Native, topic: &str, error: KafkaError) -> Fault {
         let doing = format!("appending to {topic}");
         if native.client().fatal_error().is_none() {
-            return fault(&doing, error);
+            let fault = fault(&doing, error);
+            if fault.is_unavailable() {
+                self.bootstrap.again(native.client());
+            }
+            return fault;
         }
         tracing::warn!(%error, "the producer ended by a fatal error, a new one takes its place");
         match create(&self.config) {

@@ -114,14 +114,14 @@ fn wanted(settings: TopicSettings) -> Vec<Wanted> {
 /// topic that is to keep the newest record of each key for ever exists with
 /// another `cleanup.policy` and would lose documents.
 pub async fn ensure_topics(config: &KafkaConfig, settings: TopicSettings) -> Result<()> {
-    let admin: AdminClient<QuietContext> = config
-        .admin()
-        .create_with_context(QuietContext)
-        .map_err(|error| fault("creating a Kafka admin client", error))?;
-    let admin = Arc::new(admin);
     let wanted = Arc::new(wanted(settings));
     let deadline = Instant::now() + DEADLINE;
     loop {
+        let admin: AdminClient<QuietContext> = config
+            .admin()
+            .create_with_context(QuietContext)
+            .map_err(|error| fault("creating a Kafka admin client", error))?;
+        let admin = Arc::new(admin);
         let result = match create(&admin, &wanted, settings).await {
             Ok(()) => match all_there(&admin, &wanted).await {
                 Ok(()) => kept_for_ever(&admin).await,

@@ -17,5 +17,5 @@ pub fn group_source(config: &KafkaConfig, group: &str, topics: &[&str]) -> Resul
         .create_with_context(SourceContext::default())
         .map_err(|error| fault("creating a Kafka consumer", error))?;
     consumer.subscribe(topics).map_err(|error| fault("subscribing", error))?;
-    Ok(Box::new(KafkaSource::new(consumer, Reads::Group)))
+    Ok(Box::new(KafkaSource::new(config, consumer, Reads::Group)))
 }

@@ -16,7 +16,7 @@ mod view;
 pub use group::group_source;
 pub use view::view_source;
 
-use crate::{cluster, fault::fault};
+use crate::{bootstrap::Bootstrap, cluster, config::KafkaConfig, fault::fault};
 use context::{End, Note, SourceContext};
 use handed::Handed;
 use message::Topics;
@@ -52,6 +52,7 @@ enum Reads {
 pub(crate) struct KafkaSource {
     /// `None` once closed.
     consumer: Option<Native>,
+    bootstrap: Bootstrap,
     reads: Reads,
     topics: Topics,
     assigned: BTreeSet<TopicPartition>,
@@ -65,9 +66,10 @@ pub(crate) struct KafkaSource {
 }
 
 impl KafkaSource {
-    fn new(consumer: Native, reads: Reads) -> Self {
+    fn new(config: &KafkaConfig, consumer: Native, reads: Reads) -> Self {
         Self {
             consumer: Some(consumer),
+            bootstrap: Bootstrap::of(config),
             reads,
             topics: Topics::default(),
             assigned: BTreeSet::new(),
@@ -174,6 +176,9 @@ impl Source for KafkaSource {
             return Ok(Some(event));
         }
         let Some(consumer) = &self.consumer else { return Ok(None) };
+        if self.down {
+            self.bootstrap.again(consumer.client());
+        }
         match consumer.poll(timeout) {
             Some(Ok(record)) => Ok(Some(Event::Message(message::read(&record, &mut self.topics)))),
             Some(Err(error)) => self.failed(error),

@@ -23,5 +23,5 @@ pub fn view_source(
         .group(&observer_group)
         .create_with_context(SourceContext::default())
         .map_err(|error| fault("creating a Kafka consumer", error))?;
-    Ok(Box::new(KafkaSource::new(consumer, Reads::All { topic: topic.to_owned(), start })))
+    Ok(Box::new(KafkaSource::new(config, consumer, Reads::All { topic: topic.to_owned(), start })))
 }
