@@ -128,7 +128,7 @@ impl Chaos {
     }
 
     /// What ended by itself is started again, as an orchestrator would, and remembered.
-    fn raise_the_dead(&mut self, cluster: &mut Cluster) {
+    pub(super) fn raise_the_dead(&mut self, cluster: &mut Cluster) {
         for role in cluster.roles() {
             if role.has_died() {
                 let log = role.log();

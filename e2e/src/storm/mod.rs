@@ -89,11 +89,10 @@ pub async fn run(dir: &Path, seed: u64, time: Duration) -> Report {
     let calm = Instant::now();
     sky.over.store(true, Ordering::Relaxed);
     chaos.heal(&mut cluster).await;
-    cluster.ready().await;
     let documents: Vec<Document> = clients.join_all().await.into_iter().flatten().collect();
     let searches = searchers.join_all().await.into_iter().sum();
     let wrong = std::mem::take(&mut *sky.wrong.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    let rows = verdict::drain(&mut cluster).await;
+    let rows = verdict::drain(&mut cluster, &mut chaos).await;
     let drained = calm.elapsed();
-    verdict::judge(&cluster, &rows, &documents, wrong, chaos.tally(), searches, drained).await
+    verdict::judge(&mut cluster, rows, &documents, wrong, chaos.tally(), searches, drained).await
 }

@@ -1,7 +1,7 @@
 //! After the storm: what is there is held against what was promised.
 
 use super::{
-    chaos::Tally,
+    chaos::{Chaos, Tally},
     ledger::{Document, Fate},
 };
 use crate::{
@@ -14,11 +14,15 @@ use std::{
     fmt,
     time::{Duration, Instant},
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-/// Without any progress for so long, what is not at its end is stuck: past a session's end
-/// and every backoff.
-const STUCK_AFTER: Duration = Duration::from_secs(120);
+/// Without any progress for so long, what is not at its end is stuck: far past a session's
+/// end, every backoff, and the start of a role on a busy machine.
+const STUCK_AFTER: Duration = Duration::from_secs(300);
+/// How long a role may take to say whether it is ready.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+/// The count of roles that are ready.
+const READY: &str = "ready roles";
 /// Findings of a kind that are printed.
 const PRINTED: usize = 20;
 
@@ -26,7 +30,8 @@ const PRINTED: usize = 20;
 #[derive(Debug)]
 pub struct Report {
     documents: usize,
-    chunks: usize,
+    /// By their status.
+    chunks: BTreeMap<String, usize>,
     searches: usize,
     tally: Tally,
     findings: Findings,
@@ -45,7 +50,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Findings { lost, duplicates, stuck, leftovers, letters } = &self.findings;
         writeln!(f, "documents    {}", self.documents)?;
-        writeln!(f, "chunks       {}", self.chunks)?;
+        let statuses: Vec<_> = self.chunks.iter().map(|(status, n)| format!("{status} {n}")).collect();
+        writeln!(f, "chunks       {} ({})", self.chunks.values().sum::<usize>(), statuses.join(", "))?;
         writeln!(f, "searches     {}", self.searches)?;
         writeln!(f, "{}", self.tally)?;
         writeln!(f, "duplicates   {}", duplicates.len())?;
@@ -73,35 +79,53 @@ impl fmt::Display for Report {
 }
 
 /// How far everything is.
-fn progress(rows: &Rows) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    let stages = rows.jobs.values().map(|job| &job.stage);
-    for name in stages.chain(rows.chunks.values().map(|chunk| &chunk.status)) {
-        *counts.entry(name.clone()).or_default() += 1;
+async fn progress(cluster: &mut Cluster, rows: &Rows) -> BTreeMap<String, usize> {
+    let mut counts = statuses(rows);
+    for job in rows.jobs.values() {
+        *counts.entry(job.stage.clone()).or_default() += 1;
     }
     counts.insert("outbox".to_owned(), rows.outbox as usize);
+    for role in cluster.roles() {
+        let ready = timeout(LONGEST_LOOK, role.api.is_ready()).await == Ok(true);
+        *counts.entry(READY.to_owned()).or_default() += usize::from(ready);
+    }
     counts
 }
 
-/// Waits until nothing is under way, or nothing moves any more.
-pub(super) async fn drain(cluster: &mut Cluster) -> Rows {
-    let mut rows = cluster.rows().await;
-    let mut moved = Instant::now();
-    while (rows.outbox > 0 || rows.unfinished().next().is_some()) && moved.elapsed() < STUCK_AFTER {
-        sleep(Duration::from_millis(250)).await;
-        let now = cluster.rows().await;
-        if progress(&now) != progress(&rows) {
-            moved = Instant::now();
-        }
-        rows = now;
+/// Chunks by their status.
+fn statuses(rows: &Rows) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for chunk in rows.chunks.values() {
+        *counts.entry(chunk.status.clone()).or_default() += 1;
     }
-    rows
+    counts
+}
+
+/// Waits until all roles are ready and nothing is under way, or nothing moves any more.
+pub(super) async fn drain(cluster: &mut Cluster, chaos: &mut Chaos) -> Rows {
+    let roles = cluster.roles().count();
+    let mut last = BTreeMap::new();
+    let mut moved = Instant::now();
+    loop {
+        chaos.raise_the_dead(cluster);
+        let rows = cluster.rows().await;
+        let now = progress(cluster, &rows).await;
+        let over = rows.outbox == 0 && rows.unfinished().next().is_none() && now[READY] == roles;
+        if now != last {
+            moved = Instant::now();
+            last = now;
+        }
+        if over || moved.elapsed() > STUCK_AFTER {
+            return rows;
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
 }
 
 /// Holds rows, log and indexes against what the clients were told.
 pub(super) async fn judge(
-    cluster: &Cluster,
-    rows: &Rows,
+    cluster: &mut Cluster,
+    rows: Rows,
     documents: &[Document],
     wrong: Vec<String>,
     tally: Tally,
@@ -110,7 +134,7 @@ pub(super) async fn judge(
 ) -> Report {
     let mut findings = audit(cluster).await;
     for document in documents {
-        if let Some(lost) = broken(document, rows) {
+        if let Some(lost) = broken(document, &rows) {
             findings.lost.push(lost);
         }
     }
@@ -123,20 +147,21 @@ pub(super) async fn judge(
         .map(|document| &document.id)
         .collect();
     for node in cluster.apis(Kind::Query) {
-        let ghosts = ghosts(&node, &deleted).await;
-        findings.leftovers.extend(ghosts.iter().map(|id| format!("{} shows deleted chunk {id}", node.base)));
+        match ghosts(&node, &deleted).await {
+            Some(ghosts) => findings
+                .leftovers
+                .extend(ghosts.iter().map(|id| format!("{} shows deleted chunk {id}", node.base))),
+            None => findings.stuck.push(format!("{} answers no search", node.base)),
+        }
+    }
+    for role in cluster.roles() {
+        if !role.api.is_ready().await {
+            findings.stuck.push(format!("{} is not ready", role.name));
+        }
     }
     let stuck = documents.iter().filter(|document| document.paused);
     findings.stuck.extend(stuck.map(|document| format!("{document:?} could not be resumed")));
-    Report {
-        documents: documents.len(),
-        chunks: rows.chunks.len(),
-        searches,
-        tally,
-        findings,
-        wrong,
-        drained,
-    }
+    Report { documents: documents.len(), chunks: statuses(&rows), searches, tally, findings, wrong, drained }
 }
 
 /// What is not as its client was told.
