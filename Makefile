@@ -1,4 +1,4 @@
-.PHONY: run test test-minio parts parts-minio check
+.PHONY: run test test-minio storm parts parts-minio check
 
 # Fetch what is missing, build, start, upload the samples, ask a question, go on serving.
 run: parts
@@ -13,6 +13,12 @@ test: parts
 test-minio: parts parts-minio
 	@sh deploy/setup/with-minio.sh sh deploy/test.sh --test contract --test faults \
 		--test trip --test refusals --test crash --test roles --test restart
+
+# Kills and outages under load for MINUTES by SEED, then a count of what is lost, stuck or doubled.
+MINUTES ?= 10
+storm: parts
+	cargo build --release --locked -p ragstream -p ragstream-e2e --bin ragstream --bin storm
+	@target/release/storm --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # Formatting, lints, and the deployment files.
 check:

@@ -8,6 +8,7 @@ pub mod process;
 pub mod raw;
 pub mod role;
 pub mod rows;
+pub mod storm;
 pub mod text;
 pub mod topic;
 

@@ -6,6 +6,7 @@ use std::{
     fs::File,
     net::TcpListener,
     ops::Range,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
@@ -52,7 +53,16 @@ impl Process {
     /// Where it can't be started.
     pub fn start(args: &[&str], env: &[(&str, String)], log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).expect("the log can be written");
-        let child = Command::new(binary())
+        let mut command = Command::new(binary());
+        // SAFETY: prctl sets a flag of the new process and touches no memory.
+        unsafe {
+            command.pre_exec(|| {
+                // A test that is killed leaves nothing behind.
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            });
+        }
+        let child = command
             .args(args)
             .envs(env.iter().map(|(name, value)| (name, value)))
             .env_remove("RUST_LOG")

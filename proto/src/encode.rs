@@ -79,20 +79,23 @@ pub fn version_committed(event: &VersionCommitted, origin: &Origin) -> Outgoing 
     index_record(IndexKey::Commit(event.document_id, event.version), event.document_id, &value, origin)
 }
 
-/// For `chunk-embeddings`, once it has all chunks of a version: the version's
-/// marker, and tombstones for what it retires.
-pub fn commit(plan: &CommitPlan, origin: &Origin) -> Vec<Outgoing> {
+/// For `chunk-embeddings`, once it has all chunks of a version: the version's marker.
+pub fn marker(plan: &CommitPlan, origin: &Origin) -> Outgoing {
     let marker = VersionCommitted {
         document_id: plan.document_id,
         version: plan.version,
         job_id: plan.job_id,
         chunk_count: plan.chunk_count,
     };
+    version_committed(&marker, origin)
+}
+
+/// For `chunk-embeddings`, after the marker: tombstones for what it retires.
+pub fn farewell(plan: &CommitPlan, origin: &Origin) -> Vec<Outgoing> {
     let chunks = plan.retired.iter().map(|(_, id)| IndexKey::Chunk(*id));
     let versions: BTreeSet<Version> = plan.retired.iter().map(|(version, _)| *version).collect();
     let markers = versions.into_iter().map(|version| IndexKey::Commit(plan.document_id, version));
-    let retired = chunks.chain(markers).map(|key| gone(key, plan.document_id, origin));
-    std::iter::once(version_committed(&marker, origin)).chain(retired).collect()
+    chunks.chain(markers).map(|key| gone(key, plan.document_id, origin)).collect()
 }
 
 /// For `chunk-embeddings`, before the tombstones of a deleted document.

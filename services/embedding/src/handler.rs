@@ -6,7 +6,7 @@ use ragstream_core::{
     event::{ChunkEmbedded, ChunkReady, IndexKey},
     fault::{Fault, Result},
     id::{ChunkId, DocumentId, Version},
-    ports::{EmbeddingLedger, GivenUp, JobFailure, ModelInfo, Publisher, Wanted},
+    ports::{CommitPlan, EmbeddingLedger, GivenUp, JobFailure, ModelInfo, Publisher, Wanted},
 };
 use ragstream_proto::{
     decode,
@@ -176,8 +176,8 @@ impl Embedding {
         self.publisher.append(gone.iter().map(tombstone).collect()).await.map(drop)
     }
 
-    /// Appends the markers of versions that are whole now, and tombstones for
-    /// the chunks that they retire.
+    /// Appends the markers of versions that are whole now; tombstones for the chunks
+    /// that they retire follow with the rows.
     async fn commit(&self, versions: BTreeMap<(DocumentId, Version), Origin>) -> Result<()> {
         if versions.is_empty() {
             return Ok(());
@@ -187,13 +187,12 @@ impl Embedding {
         if plans.is_empty() {
             return Ok(());
         }
-        let mut records = Vec::new();
-        for plan in &plans {
-            let Some(origin) = versions.get(&(plan.document_id, plan.version)) else { continue };
-            records.extend(encode::commit(plan, origin));
-        }
-        self.publisher.append(records).await?;
-        self.ledger.finish_commit(&plans).await?;
+        let origin = |plan: &CommitPlan| versions.get(&(plan.document_id, plan.version));
+        let markers = plans.iter().filter_map(|plan| Some(encode::marker(plan, origin(plan)?)));
+        self.publisher.append(markers.collect()).await?;
+        let farewell =
+            |plan: &CommitPlan| origin(plan).map_or_else(Vec::new, |origin| encode::farewell(plan, origin));
+        self.ledger.finish_commit(&plans, &farewell).await?;
         metrics::VERSIONS.inc_by(plans.len() as u64);
         Ok(())
     }

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 #[derive(Args, Clone)]
 pub(crate) struct Addresses {
     /// Kafka: `host:port`, several separated by commas.
+    ///
+    /// Settings of librdkafka are variables: RAGSTREAM_KAFKA_CLIENT_SASL_PASSWORD is `sasl.password`
+    /// of every client, RAGSTREAM_KAFKA_CONSUMER_* and RAGSTREAM_KAFKA_PRODUCER_* are for these alone.
     #[arg(long, env = "RAGSTREAM_KAFKA", value_name = "BROKERS")]
     pub(crate) kafka: Option<String>,
     /// PostgreSQL: `postgres://user:password@host:port/database`.

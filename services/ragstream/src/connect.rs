@@ -33,7 +33,7 @@ pub(crate) async fn log(addresses: &Addresses, token: &CancellationToken) -> Res
     let faults = addresses.faults.clone().unwrap_or_default();
     faults.warn();
     let config =
-        KafkaConfig::new(Addresses::required(&addresses.kafka, "kafka")?).tuned_by(std::env::vars_os());
+        KafkaConfig::new(Addresses::required(&addresses.kafka, "kafka")?).tuned_by(std::env::vars_os())?;
     // First: it finds settings that librdkafka refuses, and needs no broker.
     let publisher = Arc::new(KafkaPublisher::new(&config)?);
     let topics = TopicSettings { partitions: addresses.partitions, replication: addresses.replication };

@@ -44,6 +44,8 @@ fn plans_of_faults_and_settings_of_kafka_that_mean_nothing_are_bad_configuration
         ("RAGSTREAM_FAULTS", "nowhere=crash", "before_handle"),
         ("RAGSTREAM_KAFKA_PRODUCER_NO_SUCH_SETTING", "1", "no.such.setting"),
         ("RAGSTREAM_KAFKA_CLIENT_BROKER_ADDRESS_FAMILY", "v5", "broker.address.family"),
+        ("RAGSTREAM_KAFKA_CONSUMER_ENABLE_AUTO_COMMIT", "true", "enable.auto.commit"),
+        ("RAGSTREAM_KAFKA_PRODUCER_ACKS", "1", "acks can't be changed"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_ragstream"))
             .args(["gateway", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1"])

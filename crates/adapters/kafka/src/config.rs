@@ -1,5 +1,6 @@
 //! How this process talks to Kafka: librdkafka's settings, each with its reason.
 
+use ragstream_core::fault::{Fault, Result};
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ffi::OsString, fmt, time::Duration};
@@ -27,6 +28,29 @@ pub const BATCH_BYTES: usize = 1_000_000;
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a request for metadata or offsets may take.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Settings of librdkafka that what is promised rests on, under each of their names, and why
+/// nobody changes them from outside.
+const FIXED: [(&[&str], &str); 9] = [
+    (&["bootstrap.servers", "metadata.broker.list"], "brokers are given by `--kafka` or RAGSTREAM_KAFKA"),
+    (&["group.id"], "the members of a role are one group"),
+    (
+        &["enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store"],
+        "an offset is committed once the work on its record is done, not by a clock",
+    ),
+    (&["auto.offset.reset"], "a group that has no offset reads from the first record: else records are lost"),
+    (&["isolation.level"], "what a transaction took back is not read"),
+    (
+        &["partition.assignment.strategy", "enable.partition.eof"],
+        "partitions are taken and given up one by one, by all members alike",
+    ),
+    (&["statistics.interval.ms"], "lag, and that a broker is back, are known from statistics"),
+    (
+        &["enable.idempotence", "acks", "request.required.acks", "transactional.id"],
+        "a record counts as appended, once, when all replicas in sync have it",
+    ),
+    (&["partitioner"], "a document's records share a partition, whoever appends them"),
+];
 
 /// Which cluster, and how to get in.
 #[derive(Clone, Serialize, Deserialize)]
@@ -79,20 +103,30 @@ impl KafkaConfig {
 
     /// With the settings among these variables: `RAGSTREAM_KAFKA_CLIENT_SASL_PASSWORD` is
     /// `sasl.password` of every client, `RAGSTREAM_KAFKA_CONSUMER_*` and
-    /// `RAGSTREAM_KAFKA_PRODUCER_*` are for these alone.
-    pub fn tuned_by(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        for (name, value) in variables {
-            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else { continue };
-            let Some(name) = name.strip_prefix("RAGSTREAM_KAFKA_") else { continue };
+    /// `RAGSTREAM_KAFKA_PRODUCER_*` are for these alone. Other variables that begin like
+    /// these mean nothing here: Kubernetes makes some of a service's name.
+    ///
+    /// `Invalid`: one of them is a setting that what is promised rests on.
+    pub fn tuned_by(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self> {
+        for (variable, value) in variables {
+            let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else { continue };
+            let Some(name) = variable.strip_prefix("RAGSTREAM_KAFKA_") else { continue };
             let (settings, name) = match name.split_once('_') {
                 Some(("CLIENT", name)) => (&mut self.extra, name),
                 Some(("CONSUMER", name)) => (&mut self.consumer, name),
                 Some(("PRODUCER", name)) => (&mut self.producer, name),
                 _ => continue,
             };
-            settings.insert(name.to_lowercase().replace('_', "."), value.to_owned());
+            let name = name.to_lowercase().replace('_', ".");
+            if let Some((_, why)) = FIXED.iter().find(|(names, _)| names.contains(&name.as_str())) {
+                return Err(Fault::invalid(
+                    "kafka_config",
+                    format!("take {variable} away: {name} can't be changed, for {why}"),
+                ));
+            }
+            settings.insert(name, value.to_owned());
         }
-        self
+        Ok(self)
     }
 
     fn client(&self, settings: &[(&str, &str)], role: &BTreeMap<String, String>) -> ClientConfig {
@@ -215,18 +249,61 @@ impl KafkaConfig {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn tuned_by(variables: &[(&str, &str)]) -> Result<KafkaConfig> {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        KafkaConfig::new("broker:9092").tuned_by(variables)
+    }
+
+    #[test]
+    fn what_is_promised_can_not_be_tuned_away() {
+        for (variable, name) in [
+            ("RAGSTREAM_KAFKA_CONSUMER_ENABLE_AUTO_COMMIT", "enable.auto.commit"),
+            ("RAGSTREAM_KAFKA_CLIENT_ENABLE_AUTO_COMMIT", "enable.auto.commit"),
+            ("RAGSTREAM_KAFKA_CONSUMER_AUTO_OFFSET_RESET", "auto.offset.reset"),
+            ("RAGSTREAM_KAFKA_CONSUMER_ISOLATION_LEVEL", "isolation.level"),
+            ("RAGSTREAM_KAFKA_PRODUCER_ENABLE_IDEMPOTENCE", "enable.idempotence"),
+            ("RAGSTREAM_KAFKA_PRODUCER_ACKS", "acks"),
+            ("RAGSTREAM_KAFKA_CLIENT_REQUEST_REQUIRED_ACKS", "request.required.acks"),
+            ("RAGSTREAM_KAFKA_CLIENT_BOOTSTRAP_SERVERS", "RAGSTREAM_KAFKA"),
+        ] {
+            let fault = tuned_by(&[(variable, "x")]).unwrap_err();
+            assert_eq!(fault.class, "kafka_config");
+            let said = fault.to_string();
+            assert!(said.contains(variable) && said.contains(name), "{said}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_fixed_is_known_to_librdkafka() {
+        // By their values here, or by any that it takes.
+        for name in FIXED.iter().flat_map(|(names, _)| *names) {
+            let config = KafkaConfig::new("broker:9092");
+            let ours = config.group("g").get(name).or(config.producer().get(name)).map(str::to_owned);
+            let value = ours.unwrap_or_else(|| match *name {
+                "isolation.level" => "read_committed".into(),
+                "auto.commit.enable" => "false".into(),
+                "request.required.acks" => "all".into(),
+                _ => "name".into(),
+            });
+            let mut native = ClientConfig::new();
+            native.set(*name, value);
+            assert!(native.create_native_config().is_ok(), "{name}");
+        }
+    }
 
     #[test]
     fn the_environment_tunes_clients_consumers_and_producers() {
-        let variables = [
+        let config = tuned_by(&[
             ("RAGSTREAM_KAFKA", "elsewhere:1"),
             ("RAGSTREAM_KAFKA_CLIENT_SECURITY_PROTOCOL", "SASL_SSL"),
             ("RAGSTREAM_KAFKA_CONSUMER_MAX_POLL_INTERVAL_MS", "7000"),
             ("RAGSTREAM_KAFKA_PRODUCER_LINGER_MS", "50"),
-            ("RAGSTREAM_KAFKA_OTHER_LINGER_MS", "60"),
-        ];
-        let config = KafkaConfig::new("broker:9092").tuned_by(variables.map(|(n, v)| (n.into(), v.into())));
+            ("RAGSTREAM_KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092"),
+        ])
+        .unwrap();
         assert_eq!(config.brokers, "broker:9092");
         assert_eq!(config.group("g").get("security.protocol"), Some("SASL_SSL"));
         assert_eq!(config.producer().get("security.protocol"), Some("SASL_SSL"));

@@ -22,6 +22,7 @@ use ragstream_core::{
     ports::{ControlRecords, Controlled, JobCommand, JobControl, JobFilter, JobStatus, Removed},
 };
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 /// How often a command is tried again that lost against a worker's transaction.
 const RACES: usize = 5;
@@ -197,8 +198,23 @@ async fn set_stage(transaction: &impl GenericClient, job_id: JobId, stage: JobSt
         .map_err(fault)
 }
 
+/// Locks documents until the end of the transaction, as every command and every update does
+/// first: which version is the current one stands still, and those who fail and reopen work
+/// of a version take turns.
+pub(crate) async fn lock(transaction: &impl GenericClient, documents: &[Uuid]) -> Result<()> {
+    transaction
+        .execute(
+            "SELECT FROM documents WHERE document_id = ANY($1) ORDER BY document_id FOR NO KEY UPDATE",
+            &[&documents],
+        )
+        .await
+        .map(drop)
+        .map_err(fault)
+}
+
 /// A job of the current version in one of these stages is `accepted` again, its
-/// failed chunks `pending`; not where it failed by the record at `place`.
+/// failed chunks `pending`; not where it failed by the record at `place`. The document
+/// is locked.
 pub(crate) async fn reopen(
     transaction: &impl GenericClient,
     document_id: DocumentId,

@@ -1,12 +1,12 @@
 //! What the embedding pool asks and writes.
 
-use crate::{error::fault, pool::Ledger, trash};
+use crate::{control, error::fault, outbox, pool::Ledger, trash};
 use async_trait::async_trait;
 use deadpool_postgres::GenericClient;
 use ragstream_core::{
     fault::Result,
     id::{ChunkId, DocumentId, JobId, Version},
-    ports::{CommitPlan, EmbeddingLedger, GivenUp, Wanted},
+    ports::{CommitPlan, CommitRecords, EmbeddingLedger, GivenUp, Wanted},
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -71,14 +71,16 @@ impl EmbeddingLedger for Ledger {
         begin_commit(&self.client().await?, versions).await
     }
 
-    async fn finish_commit(&self, plans: &[CommitPlan]) -> Result<()> {
+    async fn finish_commit(&self, plans: &[CommitPlan], farewell: &CommitRecords<'_>) -> Result<()> {
         // A first version retires nothing, and most are first ones.
         if plans.iter().all(|plan| plan.version == Version(1)) {
             return Ok(());
         }
         let mut client = self.client().await?;
         let transaction = client.transaction().await.map_err(fault)?;
-        finish_commit(&transaction, plans).await?;
+        forget_retired(&transaction, plans).await?;
+        let records: Vec<_> = plans.iter().flat_map(farewell).collect();
+        outbox::put(&transaction, &records).await.map_err(fault)?;
         transaction.commit().await.map_err(fault)
     }
 
@@ -148,7 +150,7 @@ pub(crate) async fn begin_commit(
 }
 
 /// Forgets the chunks that these markers retire, and lets go of their versions' blobs.
-pub(crate) async fn finish_commit(transaction: &impl GenericClient, plans: &[CommitPlan]) -> Result<()> {
+pub(crate) async fn forget_retired(transaction: &impl GenericClient, plans: &[CommitPlan]) -> Result<()> {
     let updates: Vec<_> = plans.iter().filter(|plan| plan.version > Version(1)).collect();
     if updates.is_empty() {
         return Ok(());
@@ -179,18 +181,7 @@ pub(crate) async fn reopen_chunks(ledger: &Ledger, chunks: &[(ChunkId, String)])
     let transaction = client.transaction().await.map_err(fault)?;
     let ids: Vec<_> = chunks.iter().map(|(id, _)| id.0).collect();
     let places: Vec<_> = chunks.iter().map(|(_, place)| place).collect();
-    // Two workers that reopen the last two failed chunks of a job take turns: else
-    // each would see the other's still failed, and neither would reopen the job.
-    transaction
-        .execute(
-            "SELECT FROM document_jobs j
-              WHERE (j.document_id, j.version) IN
-                    (SELECT c.document_id, c.version FROM document_chunks c WHERE c.chunk_id = ANY($1))
-              ORDER BY j.job_id FOR UPDATE",
-            &[&ids],
-        )
-        .await
-        .map_err(fault)?;
+    lock_documents_of(&transaction, &ids).await?;
     let reopened = transaction
         .query(
             "UPDATE document_chunks c
@@ -223,10 +214,24 @@ pub(crate) async fn reopen_chunks(ledger: &Ledger, chunks: &[(ChunkId, String)])
     transaction.commit().await.map_err(fault)
 }
 
+/// Locks the documents of chunks. Failing one chunk and reopening another have to take turns:
+/// else each would miss what the other does, and the job would go on with a failed chunk, or
+/// stay failed with none.
+async fn lock_documents_of(transaction: &impl GenericClient, chunks: &[Uuid]) -> Result<()> {
+    let rows = transaction
+        .query("SELECT DISTINCT document_id FROM document_chunks WHERE chunk_id = ANY($1)", &[&chunks])
+        .await
+        .map_err(fault)?;
+    let documents: Vec<Uuid> = rows.iter().map(|row| row.get("document_id")).collect();
+    control::lock(transaction, &documents).await
+}
+
 /// A chunk is given up, and with it its job, unless that is over or paused.
 pub(crate) async fn fail_chunk(ledger: &Ledger, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool> {
-    let client = ledger.client().await?;
-    let statement = client
+    let mut client = ledger.client().await?;
+    let transaction = client.transaction().await.map_err(fault)?;
+    lock_documents_of(&transaction, &[chunk_id.0]).await?;
+    let statement = transaction
         .prepare_cached(
             "WITH chunk AS (
                  UPDATE document_chunks
@@ -246,9 +251,10 @@ pub(crate) async fn fail_chunk(ledger: &Ledger, chunk_id: ChunkId, given_up: &Gi
         .await
         .map_err(fault)?;
     let failure = &given_up.failure;
-    let row = client
+    let row = transaction
         .query_one(&statement, &[&chunk_id.0, &failure.class, &failure.message, &given_up.place])
         .await
         .map_err(fault)?;
+    transaction.commit().await.map_err(fault)?;
     Ok(row.get::<_, i64>("failed") == 1)
 }

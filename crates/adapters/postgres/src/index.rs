@@ -68,7 +68,7 @@ impl IndexLedger for Ledger {
         let plans = embedding::begin_commit(&transaction, versions).await?;
         let records: Vec<_> = plans.iter().flat_map(records).collect();
         outbox::put(&transaction, &records).await.map_err(fault)?;
-        embedding::finish_commit(&transaction, &plans).await?;
+        embedding::forget_retired(&transaction, &plans).await?;
         transaction.commit().await.map_err(fault)
     }
 }

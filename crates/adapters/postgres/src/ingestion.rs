@@ -203,6 +203,7 @@ impl IngestionLedger for Ledger {
     async fn reopen_job(&self, document_id: DocumentId, version: Version, place: &str) -> Result<bool> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await.map_err(fault)?;
+        control::lock(&transaction, &[document_id.0]).await?;
         let reopened = control::reopen(&transaction, document_id, version, &["failed"], Some(place)).await?;
         transaction.commit().await.map_err(fault)?;
         Ok(reopened)

@@ -247,7 +247,7 @@ async fn late_work(ledger: &Ledger, document: &DocumentRef, all: &[Chunk], rng: 
             3 => drop(ledger.mark_embedded(&rows, "m").await.unwrap()),
             4 => {
                 let plans = ledger.begin_commit(&[(id, version)]).await.unwrap();
-                ledger.finish_commit(&plans).await.unwrap();
+                ledger.finish_commit(&plans, &|_| Vec::new()).await.unwrap();
             }
             5 => ledger.mark_indexed(&ids, &[(id, version)]).await.unwrap(),
             6 => drop(EmbeddingLedger::fail_chunk(ledger, ids[0], &given_up("c/0/1")).await.unwrap()),

@@ -7,9 +7,12 @@ use common::*;
 use ragstream_core::{
     chunk::ChunkStatus,
     document::text_key,
-    id::{DocumentId, Version},
+    id::{ChunkId, DocumentId, Version},
     job::JobStage,
-    ports::{EmbeddingLedger, IndexLedger, IngestionLedger, Intake, Lineage, Outbox, Trash, Wanted},
+    ports::{
+        CommitPlan, EmbeddingLedger, IndexLedger, IngestionLedger, Intake, Lineage, Outbox, Outgoing,
+        Placement, Publisher, Trash, Wanted,
+    },
 };
 use ragstream_postgres::{Ledger, LedgerConfig};
 use ragstream_testkit::MemoryPublisher;
@@ -85,7 +88,7 @@ async fn an_update_is_the_next_version_and_fences_the_one_before() {
     let mut expected: Vec<_> = old.iter().map(|chunk| (version, chunk.id)).collect();
     expected.sort();
     assert_eq!(retired, expected);
-    ledger.finish_commit(&plans).await.unwrap();
+    ledger.finish_commit(&plans, &|_| Vec::new()).await.unwrap();
     // A crash before the marker was appended: whoever does it again is told again.
     let again = ledger.begin_commit(&[(id, second.version)]).await.unwrap();
     assert_eq!((again.len(), again[0].retired.len()), (1, 0));
@@ -117,13 +120,43 @@ async fn a_crash_between_marker_and_farewell_leaves_the_old_version_to_whoever_c
     let plans = ledger.begin_commit(&[version]).await.unwrap();
     assert_eq!((plans.len(), plans[0].retired.len()), (1, old.len()));
     assert_eq!((plans[0].job_id, plans[0].chunk_count), (second.job_id, 1));
-    ledger.finish_commit(&plans).await.unwrap();
+    ledger.finish_commit(&plans, &|_| Vec::new()).await.unwrap();
     assert_eq!(
         ledger.discarded(10).await.unwrap(),
         ["uploads/v1".to_owned(), text_key(first.document_id, first.version)]
     );
     assert!(ledger.begin_commit(&[version]).await.unwrap().is_empty());
     assert_eq!(stage(&ledger, &second).await, JobStage::Complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_late_worker_appends_of_a_retired_chunk_is_followed_by_a_tombstone() {
+    let ledger = ledger().await;
+    let log = MemoryPublisher::default();
+    let first = accept(&ledger, upload("v1", Some("x"))).await.document;
+    let old = chunked(&ledger, &first, 1).await;
+    let second = accept(&ledger, upload("v2", Some("x"))).await.document;
+    let new = chunked(&ledger, &second, 1).await;
+    ledger.mark_embedded(&[(new[0].id, 0, 7)], "m").await.unwrap();
+    let plans = ledger.begin_commit(&[(second.document_id, second.version)]).await.unwrap();
+    // The marker is appended. A worker that began before the update comes to its end.
+    let of_chunk = |chunk: ChunkId, value: Option<&'static str>| Outgoing {
+        topic: "log".into(),
+        key: chunk.to_string(),
+        value: value.map(Into::into),
+        headers: Vec::new(),
+        placement: Placement::By(first.document_id.to_string()),
+    };
+    log.append(vec![of_chunk(old[0].id, Some("late"))]).await.unwrap();
+    assert!(ledger.mark_embedded(&[(old[0].id, 0, 8)], "m").await.unwrap().is_empty());
+    let farewell = |plan: &CommitPlan| plan.retired.iter().map(|(_, id)| of_chunk(*id, None)).collect();
+    ledger.finish_commit(&plans, &farewell).await.unwrap();
+
+    while ledger.relay(&log, 100).await.unwrap() > 0 {}
+    let last = log.of_topic("log").into_iter().rfind(|record| record.key == old[0].id.to_string()).unwrap();
+    assert_eq!(last.value, None);
+    // One that comes later still is told to see to it.
+    assert_eq!(ledger.mark_embedded(&[(old[0].id, 0, 9)], "m").await.unwrap(), [old[0].id]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,7 +181,7 @@ async fn a_version_is_ready_once_all_its_chunks_are_in_the_log_and_statuses_neve
     ledger.mark_embedded(&[(all[2].id, 1, 12)], "m").await.unwrap();
     let plans = ledger.begin_commit(&[version]).await.unwrap();
     assert_eq!((plans.len(), plans[0].chunk_count), (1, 3));
-    ledger.finish_commit(&plans).await.unwrap();
+    ledger.finish_commit(&plans, &|_| Vec::new()).await.unwrap();
     let ids: Vec<_> = all.iter().map(|chunk| chunk.id).collect();
     ledger.mark_indexed(&ids, &[version]).await.unwrap();
     assert_eq!(stage(&ledger, &document).await, JobStage::Complete);

@@ -64,7 +64,7 @@ async fn complete(ledger: &Ledger, document: &DocumentRef, chunks: &[ChunkId]) {
     ledger.mark_embedded(&places, "m").await.unwrap();
     let version = (document.document_id, document.version);
     let plans = ledger.begin_commit(&[version]).await.unwrap();
-    ledger.finish_commit(&plans).await.unwrap();
+    ledger.finish_commit(&plans, &|_| Vec::new()).await.unwrap();
     ledger.mark_indexed(chunks, &[version]).await.unwrap();
 }
 
@@ -140,7 +140,7 @@ async fn a_look_says_what_is_known_and_what_is_under_way() {
     ledger.mark_embedded(&[(new[0], 0, 9)], "m").await.unwrap();
     let plans = ledger.begin_commit(&[(second.document_id, second.version)]).await.unwrap();
     assert!(look(mine).await.moving, "the update takes its place");
-    ledger.finish_commit(&plans).await.unwrap();
+    ledger.finish_commit(&plans, &|_| Vec::new()).await.unwrap();
     ledger.mark_indexed(&new, &[(second.document_id, second.version)]).await.unwrap();
     let over = RowState { retired: true, ..known(None, JobStage::Complete, false) };
     assert_eq!(look(mine).await, over);

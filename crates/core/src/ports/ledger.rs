@@ -304,7 +304,7 @@ pub struct CommitPlan {
     pub retired: Vec<(Version, ChunkId)>,
 }
 
-/// Makes the records that a version's marker comes with.
+/// Makes records that a version's marker comes with.
 pub type CommitRecords<'a> = dyn Fn(&CommitPlan) -> Vec<Outgoing> + Send + Sync + 'a;
 
 /// What the embedding pool asks of the rows.
@@ -327,9 +327,11 @@ pub trait EmbeddingLedger: Send + Sync {
     /// version together at least one is told.
     async fn begin_commit(&self, versions: &[(DocumentId, Version)]) -> Result<Vec<CommitPlan>>;
 
-    /// The markers, and tombstones of what is retired, are in the log: forgets the
-    /// retired chunks and lets go of their versions' blobs.
-    async fn finish_commit(&self, plans: &[CommitPlan]) -> Result<()>;
+    /// The markers are in the log: forgets the retired chunks, lets go of their
+    /// versions' blobs, and sends what `farewell` makes of each plan: tombstones. They
+    /// follow once the rows are gone, for until then a late worker may append a retired
+    /// chunk and find its row; whoever comes later finds it [`Wanted::Gone`].
+    async fn finish_commit(&self, plans: &[CommitPlan], farewell: &CommitRecords<'_>) -> Result<()>;
 
     /// A chunk was given up; so its job failed.
     async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool>;

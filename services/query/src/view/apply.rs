@@ -119,7 +119,7 @@ impl Apply {
         let told = self.apply(records).await?;
         let versions: Vec<_> = sent_back.versions.keys().copied().collect();
         let records = |plan: &CommitPlan| match sent_back.versions.get(&(plan.document_id, plan.version)) {
-            Some(origin) => encode::commit(plan, origin),
+            Some(origin) => [vec![encode::marker(plan, origin)], encode::farewell(plan, origin)].concat(),
             None => Vec::new(),
         };
         self.ledger.commit_whole(&versions, &records).await?;

@@ -149,8 +149,8 @@ impl EmbeddingLedger for FaultyLedger<dyn EmbeddingLedger> {
         self.write(self.inner.begin_commit(versions)).await
     }
 
-    async fn finish_commit(&self, plans: &[CommitPlan]) -> Result<()> {
-        self.write(self.inner.finish_commit(plans)).await
+    async fn finish_commit(&self, plans: &[CommitPlan], farewell: &CommitRecords<'_>) -> Result<()> {
+        self.write(self.inner.finish_commit(plans, farewell)).await
     }
 
     async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool> {
