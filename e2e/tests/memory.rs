@@ -58,7 +58,7 @@ fn bomb() -> Vec<u8> {
     let mut places = Vec::new();
     let mut object = |pdf: &mut Vec<u8>, body: &[&[u8]]| {
         places.push(pdf.len());
-        write!(pdf, "{} 0 obj\n", places.len()).unwrap();
+        writeln!(pdf, "{} 0 obj", places.len()).unwrap();
         body.iter().for_each(|part| pdf.extend_from_slice(part));
         pdf.extend_from_slice(b"\nendobj\n");
     };
@@ -74,7 +74,7 @@ fn bomb() -> Vec<u8> {
     let start = pdf.len();
     write!(pdf, "xref\n0 {}\n0000000000 65535 f \n", places.len() + 1).unwrap();
     for place in &places {
-        write!(pdf, "{place:010} 00000 n \n").unwrap();
+        writeln!(pdf, "{place:010} 00000 n ").unwrap();
     }
     write!(pdf, "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", places.len() + 1)
         .unwrap();
