@@ -284,7 +284,7 @@ mod tests {
             let ours = config.group("g").get(name).or(config.producer().get(name)).map(str::to_owned);
             let value = ours.unwrap_or_else(|| match *name {
                 "isolation.level" => "read_committed".into(),
-                "auto.commit.enable" => "false".into(),
+                "auto.commit.enable" | "enable.partition.eof" => "false".into(),
                 "request.required.acks" => "all".into(),
                 _ => "name".into(),
             });
