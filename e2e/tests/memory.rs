@@ -21,8 +21,8 @@ const MIB: u64 = 1 << 20;
 const LARGE: u64 = 2048 * MIB;
 /// Bytes of one piece of it.
 const PIECE: usize = 1 << 20;
-/// An upload holds three parts of 8 MiB on their way to the store, and as much again while the
-/// store's client signs and sends them; the rest is for sockets and the allocator.
+/// An upload holds three parts of 8 MiB on their way to the store; the rest is for what the
+/// store's client, sockets and the allocator keep of them, and for the requests meanwhile.
 const GATEWAY: u64 = 96 * MIB;
 /// Ingestion copies the file to the disk piece by piece, and what a child process makes of it
 /// counts in the child; a failure is a sentence. The rest is for the allocator, and for the
@@ -104,7 +104,11 @@ async fn another(api: &Api, name: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn large_and_hostile_files_stay_within_bounds_and_delay_nobody() {
     let dir = tempfile::tempdir().unwrap();
-    let mut cluster = Cluster::start(dir.path()).await.common(&[("RAGSTREAM_PARTITIONS", "3".to_owned())]);
+    let mut cluster = Cluster::start(dir.path()).await.common(&[
+        ("RAGSTREAM_PARTITIONS", "3".to_owned()),
+        // A hostile file may come to its end by memory, by text or by time.
+        ("RAGSTREAM_INGESTION_EXTRACT_SECONDS", "30".to_owned()),
+    ]);
     cluster.add_all().await;
     let api = cluster.gateway();
     another(&api, "first").await;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     audit::{Findings, audit, ghosts},
     cluster::{Cluster, Kind},
-    rows::Rows,
+    rows::{Chunk, Rows},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -80,7 +80,7 @@ impl fmt::Display for Report {
 
 /// How far everything is.
 async fn progress(cluster: &mut Cluster, rows: &Rows) -> BTreeMap<String, usize> {
-    let mut counts = statuses(rows);
+    let mut counts = statuses(&rows.chunks);
     for job in rows.jobs.values() {
         *counts.entry(job.stage.clone()).or_default() += 1;
     }
@@ -93,9 +93,9 @@ async fn progress(cluster: &mut Cluster, rows: &Rows) -> BTreeMap<String, usize>
 }
 
 /// Chunks by their status.
-fn statuses(rows: &Rows) -> BTreeMap<String, usize> {
+fn statuses(chunks: &BTreeMap<String, Chunk>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for chunk in rows.chunks.values() {
+    for chunk in chunks.values() {
         *counts.entry(chunk.status.clone()).or_default() += 1;
     }
     counts
@@ -122,6 +122,23 @@ pub(super) async fn drain(cluster: &mut Cluster, chaos: &mut Chaos) -> Rows {
     }
 }
 
+/// Whether it is indexed, or failed with a reason.
+fn has_end(chunk: &Chunk) -> bool {
+    chunk.status == "indexed" || chunk.status == "failed" && chunk.failure.is_some()
+}
+
+/// All chunks that have rows, once each has its end: an index may have to say so yet.
+async fn settled(cluster: &Cluster) -> BTreeMap<String, Chunk> {
+    let begun = Instant::now();
+    loop {
+        let chunks = cluster.rows().await.chunks;
+        if chunks.values().all(has_end) || begun.elapsed() > STUCK_AFTER {
+            return chunks;
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+}
+
 /// Holds rows, log and indexes against what the clients were told.
 pub(super) async fn judge(
     cluster: &mut Cluster,
@@ -133,6 +150,9 @@ pub(super) async fn judge(
     drained: Duration,
 ) -> Report {
     let mut findings = audit(cluster).await;
+    let chunks = settled(cluster).await;
+    let endless = chunks.values().filter(|chunk| !has_end(chunk));
+    findings.stuck.extend(endless.map(|chunk| format!("{chunk:?} has no end")));
     for document in documents {
         if let Some(lost) = broken(document, &rows) {
             findings.lost.push(lost);
@@ -161,7 +181,15 @@ pub(super) async fn judge(
     }
     let stuck = documents.iter().filter(|document| document.paused);
     findings.stuck.extend(stuck.map(|document| format!("{document:?} could not be resumed")));
-    Report { documents: documents.len(), chunks: statuses(&rows), searches, tally, findings, wrong, drained }
+    Report {
+        documents: documents.len(),
+        chunks: statuses(&chunks),
+        searches,
+        tally,
+        findings,
+        wrong,
+        drained,
+    }
 }
 
 /// What is not as its client was told.

@@ -9,9 +9,8 @@ use std::{collections::BTreeMap, ffi::OsString, fmt, time::Duration};
 /// A chunk with its text and vector is a few KiB; this leaves room for a
 /// document's metadata and stays far below what a broker's heap minds.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
-/// `max.message.bytes` of topics, and what clients ask for: above what any
-/// producer of ours sends to them, framing included, so that the limit that is met
-/// first is ours.
+/// `max.message.bytes` of topics: above what any producer of ours sends to them,
+/// framing included, so that the limit that is met first is ours.
 pub const TOPIC_MESSAGE_BYTES: usize = 5 * 1024 * 1024;
 /// The same of dead-letter topics: whatever fits a topic, by whomever it was
 /// written, fits its dead-letter topic together with its story.
@@ -22,6 +21,13 @@ const MAX_LETTER_BYTES: usize = LETTER_TOPIC_MESSAGE_BYTES - 64 * 1024;
 /// any topic (Kafka's default is 1 MiB), so that a record that is refused for its
 /// size was refused for its own.
 pub const BATCH_BYTES: usize = 1_000_000;
+
+/// What consumers ask of a partition at a time, as it lies there: compressed. All of an
+/// answer is unpacked at once, whatever the queues hold already, and text that repeats
+/// itself unpacks to ten times its size. A batch that is larger comes alone.
+const FETCH_BYTES: &str = "262144";
+/// The same of all partitions of a broker together. librdkafka takes no less than a million.
+const ANSWER_BYTES: &str = "1048576";
 
 /// How long a record may take to be acknowledged before its append is
 /// `Unavailable`: past a leader election, short enough for a caller to wait.
@@ -190,7 +196,6 @@ impl KafkaConfig {
 
     /// A reader of given ranges, in no group and for a short time.
     pub(crate) fn reader(&self) -> ClientConfig {
-        let fetch_bytes = LETTER_TOPIC_MESSAGE_BYTES.to_string();
         self.client(
             &[
                 // librdkafka assigns nothing to a consumer without one; it is never joined.
@@ -207,14 +212,14 @@ impl KafkaConfig {
                 // Read ahead: bounds what a request holds besides what it asked for.
                 ("queued.min.messages", "1000"),
                 ("queued.max.messages.kbytes", "8192"),
-                ("fetch.message.max.bytes", &fetch_bytes),
+                ("fetch.message.max.bytes", FETCH_BYTES),
+                ("fetch.max.bytes", ANSWER_BYTES),
             ],
             &self.consumer,
         )
     }
 
     pub(crate) fn group(&self, group: &str) -> ClientConfig {
-        let fetch_bytes = TOPIC_MESSAGE_BYTES.to_string();
         self.client(
             &[
                 ("group.id", group),
@@ -238,7 +243,8 @@ impl KafkaConfig {
                 // Read ahead: small, for a pause throws it away.
                 ("queued.min.messages", "2000"),
                 ("queued.max.messages.kbytes", "16384"),
-                ("fetch.message.max.bytes", &fetch_bytes),
+                ("fetch.message.max.bytes", FETCH_BYTES),
+                ("fetch.max.bytes", ANSWER_BYTES),
                 // The lag, and the sign that a broker is back.
                 ("statistics.interval.ms", "2000"),
             ],
@@ -284,7 +290,7 @@ mod tests {
             let ours = config.group("g").get(name).or(config.producer().get(name)).map(str::to_owned);
             let value = ours.unwrap_or_else(|| match *name {
                 "isolation.level" => "read_committed".into(),
-                "auto.commit.enable" => "false".into(),
+                "auto.commit.enable" | "enable.partition.eof" => "false".into(),
                 "request.required.acks" => "all".into(),
                 _ => "name".into(),
             });

@@ -10,6 +10,7 @@ use ragstream_kafka::*;
 use ragstream_worker::{Config, Handler, Message, Verdict, Worker};
 use std::{
     collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -29,13 +30,15 @@ const MIB: u64 = 1 << 20;
 const QUEUE_BYTES: usize = 16 << 20;
 /// The consumer's queue (`queued.max.messages.kbytes`).
 const FETCHED: u64 = 16 * MIB;
-/// An answer to a fetch on its way, for each partition (`fetch.message.max.bytes`).
-const FETCHING: u64 = PARTITIONS as u64 * 5 * MIB;
-/// A message's own cost in each of the two queues: names, offsets, allocations. As much as
-/// its value, for values of a kilobyte.
+/// An answer on its way (`fetch.max.bytes`), compressed.
+const ANSWER: u64 = MIB;
+/// How much the text of the messages below shrinks: eight times.
+const UNPACKED: u64 = 8;
+/// A message's own cost: names, offsets, allocations. As much as its value, for values of a
+/// kilobyte.
 const OVERHEAD: u64 = 2;
 /// What all of it may come to.
-const BOUND: u64 = OVERHEAD * (QUEUE_BYTES as u64 + FETCHED) + FETCHING;
+const BOUND: u64 = OVERHEAD * (QUEUE_BYTES as u64 + FETCHED + UNPACKED * ANSWER);
 
 /// A line of this process's `/proc/self/status`, in bytes.
 fn memory(line: &str) -> u64 {
@@ -74,13 +77,23 @@ impl Handler for Slow {
     }
 }
 
+/// Ids, which are as good as random, and a text that says the same again and again: few
+/// records of real documents shrink as well.
+fn value(i: usize) -> Vec<u8> {
+    let id = |n: usize| {
+        let mut hasher = DefaultHasher::new();
+        (i, n).hash(&mut hasher);
+        hasher.finish()
+    };
+    let mut value: Vec<u8> = (0..6).flat_map(|n| format!("{:016x}", id(n)).into_bytes()).collect();
+    value.extend(b"a storm of letters ".iter().cycle().take(MESSAGE - value.len()));
+    value
+}
+
 async fn produce(config: &KafkaConfig, topic: &str) {
     let publisher = KafkaPublisher::new(config).unwrap();
-    // Compresses well: the disk need not hold it, the consumer's memory would.
-    let value = "a storm of letters ".repeat(MESSAGE / 19 + 1).into_bytes()[..MESSAGE].to_vec();
-    let value = bytes::Bytes::from(value);
     for from in (0..BACKLOG).step_by(APPEND) {
-        let records: Vec<Outgoing> = (from..from + APPEND).map(|i| record(topic, i, value.clone())).collect();
+        let records: Vec<Outgoing> = (from..from + APPEND).map(|i| record(topic, i, value(i))).collect();
         publisher.append(records).await.unwrap();
     }
 }

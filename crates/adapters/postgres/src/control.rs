@@ -21,6 +21,7 @@ use ragstream_core::{
     job::JobStage,
     ports::{ControlRecords, Controlled, JobCommand, JobControl, JobFilter, JobStatus, Removed},
 };
+use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -112,15 +113,32 @@ impl Ledger {
             {
                 set_stage(&transaction, job_id, JobStage::Cancelled).await?;
                 // Only now: a worker that was recording chunks has done so, and none can any more.
+                // Versions that this one superseded before they were whole go with it: nothing
+                // will be made of them. One that was whole may have its marker.
                 let chunks = transaction
                     .query(
-                        "DELETE FROM document_chunks WHERE document_id = $1 AND version = $2 RETURNING chunk_id",
+                        "WITH unfinished AS (
+                             SELECT j.version FROM document_jobs j, documents d
+                              WHERE d.document_id = $1 AND j.document_id = $1 AND j.version < $2
+                                AND j.version > coalesce(d.visible_version, 0)
+                                AND j.chunks_total IS DISTINCT FROM (
+                                        SELECT count(*) FROM document_chunks c
+                                         WHERE c.document_id = $1 AND c.version = j.version
+                                           AND c.status IN ('embedded', 'indexed')))
+                         DELETE FROM document_chunks WHERE document_id = $1
+                            AND (version = $2 OR version IN (SELECT version FROM unfinished))
+                         RETURNING chunk_id, version",
                         &[&id.0, &version.0],
                     )
                     .await
                     .map_err(fault)?;
-                let removed =
-                    Removed { document_id: id, chunks: chunk_ids(&chunks), versions: vec![version] };
+                let of_chunks = chunks.iter().map(|row| Version(row.get("version")));
+                let versions: BTreeSet<_> = of_chunks.chain([version]).collect();
+                let removed = Removed {
+                    document_id: id,
+                    chunks: chunk_ids(&chunks),
+                    versions: versions.into_iter().collect(),
+                };
                 outbox::put(&transaction, &records.gone(&removed)).await.map_err(fault)?;
             }
             (_, stage) => return Ok(Controlled::Refused(stage)),

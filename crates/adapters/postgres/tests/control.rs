@@ -232,6 +232,38 @@ async fn the_bytes_of_a_cancelled_job_uploaded_again_are_its_next_version() {
     assert!(matches!(command(&ledger, first.job_id, JobCommand::Cancel).await, Controlled::Superseded));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_update_takes_along_what_it_superseded_half_done() {
+    let ledger = ledger().await;
+    let mut whole = Vec::new();
+    for (name, count, embedded) in [("half", 2, 1), ("whole", 1, 1)] {
+        let first = accept(&ledger, upload(&format!("{name}-1"), Some(name))).await.document;
+        let (id, version) = (first.document_id, first.version);
+        let old = chunked(&ledger, &first, count).await;
+        let rows: Vec<_> = old.iter().take(embedded).map(|chunk| (chunk.id, 0, 1)).collect();
+        ledger.mark_embedded(&rows, "m").await.unwrap();
+        whole.push(ledger.begin_commit(&[(id, version)]).await.unwrap().len() == 1);
+        let second = accept(&ledger, upload(&format!("{name}-2"), Some(name))).await.document;
+        let new = chunked(&ledger, &second, 1).await;
+        sent(&ledger).await;
+        done(&ledger, second.job_id, JobCommand::Cancel).await;
+
+        let mut expected = vec![new[0].id.to_string()];
+        let mut wanted = Wanted::No;
+        if name == "half" {
+            expected.extend(old.iter().map(|chunk| chunk.id.to_string()));
+            wanted = Wanted::Gone;
+        }
+        let mut keys: Vec<_> = sent(&ledger).await.into_iter().map(|record| record.key).collect();
+        expected.sort();
+        keys.sort();
+        assert_eq!(keys, expected, "{name}");
+        assert_eq!(ledger.wanted(&[(old[0].id, id, version)]).await.unwrap(), [wanted], "{name}");
+    }
+    // What may have its marker is shown once an index has read that.
+    assert_eq!(whole, [false, true]);
+}
+
 /// Everything that workers do to a version, in an order of its own.
 async fn late_work(ledger: &Ledger, document: &DocumentRef, all: &[Chunk], rng: &mut StdRng) {
     let (id, version) = (document.document_id, document.version);

@@ -1,38 +1,46 @@
 //! A stream of pieces of any size, cut into parts of one size.
 
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use futures::{StreamExt, stream::Fuse};
 use ragstream_core::{fault::Result, ports::ByteStream};
 
 /// The size of a part, and the largest body that is sent in one request. S3 wants
 /// at least 5 MiB; larger parts only cost memory.
 pub(crate) const PART: usize = 8 << 20;
 
+/// A part that has come to this size will be a whole one, most likely: its memory is
+/// taken at once, for growing by doubling would take up to twice as much.
+const LIKELY_WHOLE: usize = 1 << 20;
+
 /// Reads parts from a stream.
 pub(crate) struct Parts {
-    stream: ByteStream,
-    buffer: BytesMut,
-    ended: bool,
+    stream: Fuse<ByteStream>,
+    /// What is left of the last piece.
+    piece: Bytes,
 }
 
 impl Parts {
     pub(crate) fn of(stream: ByteStream) -> Self {
-        Self { stream, buffer: BytesMut::new(), ended: false }
+        Self { stream: stream.fuse(), piece: Bytes::new() }
     }
 
     /// The next part: of [`PART`] bytes, the last one of fewer; `None` after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
-        while !self.ended && self.buffer.len() < PART {
-            match self.stream.next().await {
-                Some(piece) => self.buffer.extend_from_slice(&piece?),
-                None => self.ended = true,
+        let mut part = BytesMut::new();
+        while part.len() < PART {
+            if self.piece.is_empty() {
+                match self.stream.next().await {
+                    Some(piece) => self.piece = piece?,
+                    None => break,
+                }
             }
+            let more = self.piece.split_to(self.piece.len().min(PART - part.len()));
+            if part.len() + more.len() >= LIKELY_WHOLE {
+                part.reserve(PART - part.len());
+            }
+            part.extend_from_slice(&more);
         }
-        if self.buffer.is_empty() {
-            return Ok(None);
-        }
-        let part = self.buffer.split_to(self.buffer.len().min(PART));
-        Ok(Some(part.freeze()))
+        Ok((!part.is_empty()).then(|| part.freeze()))
     }
 }
 
@@ -58,5 +66,27 @@ mod tests {
         assert_eq!(sizes(PART, 1000).await, [PART]);
         assert_eq!(sizes(PART + 1, 999_999).await, [PART, 1]);
         assert_eq!(sizes(3 * PART + 7, 3 * PART + 7).await, [PART, PART, PART, 7]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_not_asked_again_after_its_end() {
+        // This one would panic.
+        let stream = futures::stream::unfold(3, |left| async move {
+            (left > 0).then(|| (Ok(Bytes::from_static(b"piece")), left - 1))
+        });
+        let mut parts = Parts::of(stream.boxed());
+        assert_eq!(parts.next().await.unwrap().unwrap().len(), 15);
+        assert_eq!((parts.next().await.unwrap(), parts.next().await.unwrap()), (None, None));
+    }
+
+    #[tokio::test]
+    async fn a_part_takes_no_more_memory_than_it_has_bytes() {
+        for piece in [1_000, 99_999, PART - 1, 2 * PART] {
+            let mut parts = Parts::of(stream_of(vec![1; 2 * PART], piece));
+            while let Some(part) = parts.next().await.unwrap() {
+                let part = part.try_into_mut().unwrap();
+                assert_eq!((part.len(), part.capacity()), (PART, PART), "in pieces of {piece}");
+            }
+        }
     }
 }
