@@ -7,7 +7,7 @@
 //! command waits for them and then sees what they wrote.
 
 use crate::{
-    error::fault,
+    error::{again, fault},
     intake::{document, parse},
     outbox,
     pool::Ledger,
@@ -25,9 +25,6 @@ use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// How often a command is tried again that lost against a worker's transaction.
-const RACES: usize = 5;
-
 #[async_trait]
 impl JobControl for Ledger {
     async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobStatus>> {
@@ -40,13 +37,7 @@ impl JobControl for Ledger {
         command: JobCommand,
         records: &dyn ControlRecords,
     ) -> Result<Controlled> {
-        for _ in 1..RACES {
-            match self.try_control(job_id, command, records).await {
-                Err(lost) if lost.class == "database_conflict" => {}
-                outcome => return outcome,
-            }
-        }
-        self.try_control(job_id, command, records).await
+        again(|| self.try_control(job_id, command, records)).await
     }
 
     async fn forget(&self, job_id: JobId) -> Result<Controlled> {
@@ -64,13 +55,7 @@ impl JobControl for Ledger {
     }
 
     async fn delete(&self, document_id: DocumentId, records: &dyn ControlRecords) -> Result<Option<Removed>> {
-        for _ in 1..RACES {
-            match self.try_delete(document_id, records).await {
-                Err(lost) if lost.class == "database_conflict" => {}
-                outcome => return outcome,
-            }
-        }
-        self.try_delete(document_id, records).await
+        again(|| self.try_delete(document_id, records)).await
     }
 }
 

@@ -1,8 +1,25 @@
 //! Which database error asks the caller to do what.
 
 use deadpool_postgres::PoolError;
-use ragstream_core::fault::Fault;
+use ragstream_core::fault::{Fault, Result};
 use tokio_postgres::{Error, error::SqlState};
+
+/// The class of a transaction that lost against another and is to be tried again.
+pub(crate) const CONFLICT: &str = "database_conflict";
+
+/// How often a transaction is tried that loses against others.
+const RACES: usize = 5;
+
+/// Tries a transaction again that lost against another.
+pub(crate) async fn again<T, F: Future<Output = Result<T>>>(transaction: impl Fn() -> F) -> Result<T> {
+    for _ in 1..RACES {
+        match transaction().await {
+            Err(lost) if lost.class == CONFLICT => {}
+            outcome => return outcome,
+        }
+    }
+    transaction().await
+}
 
 /// A statement failed. What the server or the driver refuses is `Failed` (a
 /// fault of ours or of the data, counted); a server that can't be reached, is
@@ -10,7 +27,7 @@ use tokio_postgres::{Error, error::SqlState};
 pub(crate) fn fault(error: Error) -> Fault {
     match error.code() {
         Some(code) if is_conflict(code) => {
-            Fault::unavailable("database_conflict", "the database asks to try again").caused_by(error)
+            Fault::unavailable(CONFLICT, "the database asks to try again").caused_by(error)
         }
         Some(code) if !is_transient(code) => {
             Fault::failed("database_refused", "the database refused a statement").caused_by(error)

@@ -1,7 +1,7 @@
 //! Uploads into rows, and documents out of them.
 
 use crate::{
-    error::{fault, is_unique_violation},
+    error::{CONFLICT, again, fault, is_unique_violation},
     outbox,
     pool::Ledger,
 };
@@ -20,19 +20,11 @@ use ragstream_core::{
 };
 use tokio_postgres::{Row, types::Json};
 
-/// How often an upload is tried again that loses a race for its content or
-/// external id: the second try meets the winner's committed row.
-const RACES: usize = 5;
-
 #[async_trait]
 impl Intake for Ledger {
     async fn accept(&self, upload: NewUpload, request: &RequestOf<'_>) -> Result<Accepted> {
-        for _ in 0..RACES {
-            if let Some(accepted) = self.try_accept(&upload, request).await? {
-                return Ok(accepted);
-            }
-        }
-        Err(Fault::unavailable("database_conflict", "the same document is being uploaded many times at once"))
+        let lost = || Fault::unavailable(CONFLICT, "the same document is being uploaded many times at once");
+        again(|| async { self.try_accept(&upload, request).await?.ok_or_else(lost) }).await
     }
 
     async fn job(&self, job_id: JobId) -> Result<Option<JobStatus>> {
@@ -142,7 +134,8 @@ impl Intake for Ledger {
 }
 
 impl Ledger {
-    /// `None`: another upload of the same content or external id came in between.
+    /// `None`: another upload of the same content or external id came in between; the next
+    /// try meets its committed row.
     async fn try_accept(&self, upload: &NewUpload, request: &RequestOf<'_>) -> Result<Option<Accepted>> {
         let mut client = self.client().await?;
         let same = duplicate(&client, upload).await?;
@@ -245,6 +238,18 @@ async fn write(
     update: bool,
     record: Outgoing,
 ) -> Result<(), tokio_postgres::Error> {
+    if update {
+        // What is still under way for an earlier version is superseded. Before the document's row:
+        // new bytes change its key, for which a worker that holds the job's row could wait.
+        let statement = transaction
+            .prepare_cached(
+                "UPDATE document_jobs SET stage = 'cancelled', error_class = 'superseded',
+                        error_message = 'a newer version was uploaded', updated_at = now(), completed_at = now()
+                  WHERE document_id = $1 AND stage NOT IN ('complete', 'failed', 'cancelled')",
+            )
+            .await?;
+        transaction.execute(&statement, &[&document.document_id.0]).await?;
+    }
     let statement = transaction
         .prepare_cached(if update {
             "UPDATE documents SET version = $4, job_id = $5, filename = $6, content_type = $7, metadata = $8,
@@ -274,17 +279,6 @@ async fn write(
             ],
         )
         .await?;
-    if update {
-        // What is still under way for an earlier version is superseded.
-        let statement = transaction
-            .prepare_cached(
-                "UPDATE document_jobs SET stage = 'cancelled', error_class = 'superseded',
-                        error_message = 'a newer version was uploaded', updated_at = now(), completed_at = now()
-                  WHERE document_id = $1 AND stage NOT IN ('complete', 'failed', 'cancelled')",
-            )
-            .await?;
-        transaction.execute(&statement, &[&document.document_id.0]).await?;
-    }
     let statement = transaction
         .prepare_cached(
             "INSERT INTO document_jobs

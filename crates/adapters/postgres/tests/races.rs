@@ -122,3 +122,30 @@ async fn a_job_does_not_go_on_while_one_chunk_comes_back_and_another_fails() {
     let job = ledger.job(document.job_id).await.unwrap().unwrap();
     assert_eq!((job.stage, job.chunks[&ChunkStatus::Failed]), (JobStage::Failed, 1), "{job:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_waits_for_the_worker_that_records_chunks_and_not_the_worker_for_it() {
+    let (ledger, holder) = held().await;
+    let old = accept(&ledger, upload("busy-1", Some("busy"))).await.document;
+    // A worker has the job's row, and is about to refer to the document's.
+    holder.batch_execute("BEGIN").await.unwrap();
+    let job = old.job_id.0.to_string();
+    let begin = "UPDATE document_jobs SET stage = 'embedding' WHERE job_id::text = $1";
+    holder.execute(begin, &[&job]).await.unwrap();
+    let updating = ledger.clone();
+    let update =
+        tokio::spawn(async move { accept(&updating, upload("busy-2", Some("busy"))).await.document });
+    until_waiting(&holder, 1, &update).await;
+    let refer = "INSERT INTO document_chunks (chunk_id, document_id, version, position, span_start, span_end,
+                                              tokens)
+                 SELECT gen_random_uuid(), document_id, version, 0, 0, 1, 1 FROM document_jobs
+                  WHERE job_id::text = $1";
+    // Less than the server takes to call two that wait for each other a deadlock.
+    holder.batch_execute("SET LOCAL lock_timeout = '500ms'").await.unwrap();
+    holder.execute(refer, &[&job]).await.unwrap();
+    holder.batch_execute("COMMIT").await.unwrap();
+
+    let new = update.await.unwrap();
+    assert_eq!((new.document_id, new.version), (old.document_id, Version(2)));
+    assert_eq!(stage(&ledger, &old).await, JobStage::Cancelled);
+}
