@@ -9,6 +9,7 @@ use crate::{
     cluster::{Cluster, Kind},
     rows::{Chunk, Rows},
 };
+use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -21,6 +22,8 @@ use tokio::time::{sleep, timeout};
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 /// How long a role may take to say whether it is ready.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
+/// How long a verification waits for what is on its way.
+const VERIFY_WAIT_MS: u64 = 60_000;
 /// The count of roles that are ready.
 const READY: &str = "ready roles";
 /// Findings of a kind that are printed.
@@ -36,6 +39,7 @@ pub struct Report {
     tally: Tally,
     findings: Findings,
     wrong: Vec<String>,
+    verified: String,
     drained: Duration,
 }
 
@@ -60,6 +64,7 @@ impl fmt::Display for Report {
         writeln!(f, "leftovers    {}", leftovers.len())?;
         writeln!(f, "dead letters {}", letters.len())?;
         writeln!(f, "wrong answers {}", self.wrong.len())?;
+        writeln!(f, "verify       {}", self.verified)?;
         writeln!(f, "drained in   {:.1} s", self.drained.as_secs_f64())?;
         for (kind, findings) in [
             ("duplicate", duplicates),
@@ -179,6 +184,7 @@ pub(super) async fn judge(
             findings.stuck.push(format!("{} is not ready", role.name));
         }
     }
+    let verified = verify(cluster, &mut findings).await;
     let stuck = documents.iter().filter(|document| document.paused);
     findings.stuck.extend(stuck.map(|document| format!("{document:?} could not be resumed")));
     Report {
@@ -188,8 +194,24 @@ pub(super) async fn judge(
         tally,
         findings,
         wrong,
+        verified,
         drained,
     }
+}
+
+/// What the product says of itself, in words; differences are findings.
+async fn verify(cluster: &Cluster, findings: &mut Findings) -> String {
+    let answer = cluster.gateway().post("/api/v2/admin/verify", &json!({"wait_ms": VERIFY_WAIT_MS})).await;
+    let verified = &answer.body;
+    if verified["consistent"] == true {
+        return format!("consistent, {} visible chunks", verified["postgres"]["chunks"]);
+    }
+    let differences = verified["differences"].as_array().map_or(&[][..], Vec::as_slice);
+    findings.lost.extend(differences.iter().map(|difference| format!("verify: {difference}")));
+    if differences.is_empty() {
+        findings.stuck.push(format!("verify: {answer:?}"));
+    }
+    format!("{} differences", differences.len())
 }
 
 /// What is not as its client was told.

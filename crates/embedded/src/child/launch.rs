@@ -116,7 +116,9 @@ impl Launch {
         }
         command.arg("--").arg(&self.program).args(&self.args);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).process_group(0);
+        // Ours may be removed while the child is to be started again, or be one that the
+        // account can't enter.
+        command.current_dir("/").stdin(Stdio::null()).process_group(0);
         command
     }
 
@@ -132,4 +134,16 @@ impl Launch {
 fn open_output(path: &Path) -> std::io::Result<File> {
     let full = fs::metadata(path).is_ok_and(|metadata| metadata.len() > OUTPUT_LIMIT);
     OpenOptions::new().create(true).append(!full).write(true).truncate(full).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_child_does_not_depend_on_the_folder_that_we_were_started_in() {
+        let look = Launch::new("sh".into(), Signal::Kill).args(["-c", "test \"$(pwd)\" = /"]);
+        look.run(None).unwrap();
+    }
 }
