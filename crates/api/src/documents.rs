@@ -295,6 +295,11 @@ pub struct ExtractedResponse {
     /// Bytes of text.
     pub text_bytes: u64,
     /// What the file says about itself, by its format: `author`, `sheets`, `slides`, `from`, `duration`, `files` and the like.
+    ///
+    /// Archives and mail list what is in them in `contents`, the first 1,000 files of `contents_total`, those of
+    /// archives inside too: `{"path": "outer.zip/inner.txt", "content_type", "size_bytes", "span": [begin, end],
+    /// "title", "pages"}`, where `span` are the bytes of the document's text that the file became, or with
+    /// `"failure": {"class", "message"}` in its place where it was not read. What is not known is left out.
     #[schema(value_type = Object)]
     pub properties: serde_json::Map<String, serde_json::Value>,
 }

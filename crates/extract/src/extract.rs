@@ -9,11 +9,20 @@ use crate::{
         subtitles, toml_data, xml, yaml,
     },
     limits::Limits,
+    outlet::{Outlet, Sink, collect},
     outline,
 };
-use ragstream_core::text::DocumentText;
-use serde_json::Value;
-use std::{fs::File, io::Read, path::Path};
+use ragstream_core::text::{DocumentText, Markup, TextFacts};
+use std::{
+    fs::File,
+    io::{Cursor, Read, Seek},
+    path::Path,
+};
+
+/// What a reader may go through more than once, holding none of it.
+pub trait Source: Read + Seek {}
+
+impl<T: Read + Seek> Source for T {}
 
 /// Reads a file of unknown origin? Then through a
 /// [`ChildExtractor`](crate::ChildExtractor). Here a parser may take any time
@@ -30,10 +39,75 @@ pub fn extract_named(
     filename: &str,
     limits: &Limits,
 ) -> Result<DocumentText, ExtractError> {
-    let bytes = read(path, limits.input_bytes)?;
-    let mut text = dispatch(format, &bytes, &Context::new(filename, bytes.len() as u64, limits))?;
-    outline::describe(&mut text);
-    Ok(text)
+    let mut whole = DocumentText::default();
+    let TextFacts { title, metadata, extractor, .. } = flow(format, path, filename, limits, &mut whole)?;
+    Ok(DocumentText { title, metadata, extractor, ..whole })
+}
+
+/// Reads a file into a sink, piece by piece where its format allows that.
+/// After an error what the sink has is void.
+pub fn flow(
+    format: Format,
+    path: &Path,
+    filename: &str,
+    limits: &Limits,
+    sink: &mut dyn Sink,
+) -> Result<TextFacts, ExtractError> {
+    let mut file = File::open(path).map_err(ExtractError::io)?;
+    let size = file.metadata().map_err(ExtractError::io)?.len();
+    if size == 0 {
+        return Err(ExtractError::Empty);
+    }
+    let held = limits.held();
+    let context = Context::new(filename, size, &held);
+    let mut outlet = Outlet::new(sink, limits.text_bytes);
+    let facts = if format.flows() {
+        if size > limits.flowing_bytes {
+            return Err(too_large(limits.flowing_bytes));
+        }
+        flowing(format, &mut file, &context, &mut outlet)?
+    } else {
+        let bytes = read(file, limits.input_bytes)?;
+        if format == Format::Pdf {
+            pdf::flow(&bytes, &context, &mut outlet)?
+        } else {
+            let mut text = dispatch(format, &bytes, &context)?;
+            drop(bytes);
+            if text.markup == Markup::Markdown {
+                outline::describe(&text.text, &mut text.metadata);
+            }
+            outlet.whole(text)?
+        }
+    };
+    outlet.finish(facts)
+}
+
+impl Format {
+    /// Whether its readers hold no more of a file than a piece, or a message of it.
+    pub fn flows(self) -> bool {
+        matches!(
+            self,
+            Self::Text | Self::Markdown | Self::Source | Self::Csv | Self::Tsv | Self::Jsonl | Self::Mbox
+        )
+    }
+}
+
+/// Reads one of those that flow.
+fn flowing(
+    format: Format,
+    source: &mut dyn Source,
+    context: &Context<'_>,
+    outlet: &mut Outlet<'_>,
+) -> Result<TextFacts, ExtractError> {
+    match format {
+        Format::Markdown => markdown::flow(source, outlet),
+        Format::Source => source::flow(source, context.name, outlet),
+        Format::Csv => delimited::flow(source, false, outlet),
+        Format::Tsv => delimited::flow(source, true, outlet),
+        Format::Jsonl => json::flow_lines(source, context.limits, outlet),
+        Format::Mbox => mail::mbox(source, context, outlet),
+        _ => plain::flow(source, outlet),
+    }
 }
 
 /// Reads what is in memory: an upload, or a file inside of one.
@@ -43,8 +117,18 @@ pub fn dispatch(format: Format, bytes: &[u8], context: &Context<'_>) -> Result<D
         return Err(ExtractError::Empty);
     }
     let text = match format {
-        Format::Text => plain::extract(bytes),
-        Format::Markdown => markdown::extract(bytes),
+        Format::Text
+        | Format::Markdown
+        | Format::Source
+        | Format::Csv
+        | Format::Tsv
+        | Format::Jsonl
+        | Format::Mbox => {
+            return collect(limits.text_bytes, |outlet| {
+                flowing(format, &mut Cursor::new(bytes), context, outlet)
+            });
+        }
+        Format::Pdf => return collect(limits.text_bytes, |outlet| pdf::flow(bytes, context, outlet)),
         Format::Html => html::extract(bytes)?,
         Format::Docx | Format::Pptx | Format::Xlsx => office::extract(format, bytes, context)?,
         Format::Doc | Format::Ppt | Format::Xls => office::extract(format, bytes, context)?,
@@ -52,17 +136,11 @@ pub fn dispatch(format: Format, bytes: &[u8], context: &Context<'_>) -> Result<D
         Format::Epub => office::extract(format, bytes, context)?,
         Format::Rtf => rtf::extract(bytes, limits)?,
         Format::Xml => xml::extract(bytes, context)?,
-        Format::Csv => delimited::extract(bytes, false, limits)?,
-        Format::Tsv => delimited::extract(bytes, true, limits)?,
         Format::Json => json::extract(bytes, limits)?,
-        Format::Jsonl => json::lines(bytes, limits)?,
         Format::Yaml => yaml::extract(bytes, limits)?,
         Format::Toml => toml_data::extract(bytes, limits)?,
-        Format::Pdf => pdf::extract(bytes, context)?,
-        Format::Source => source::extract(bytes, context.name),
         Format::Vtt | Format::Srt => subtitles::extract(bytes, format)?,
         Format::Eml => mail::eml(bytes, context)?,
-        Format::Mbox => mail::mbox(bytes, context)?,
         Format::Msg => mail::msg(bytes, context)?,
         Format::Image => image::extract(bytes, context)?,
         Format::Audio | Format::Video => media::extract(bytes, format)?,
@@ -75,36 +153,26 @@ pub fn dispatch(format: Format, bytes: &[u8], context: &Context<'_>) -> Result<D
         return Err(ExtractError::Empty);
     }
     if text.text.len() as u64 > limits.text_bytes {
-        return Err(too_much_text(limits));
+        return Err(too_much_text(limits.text_bytes));
     }
-    Ok(without_nuls(text))
-}
-
-/// No database takes a NUL, and files say about themselves what they like. The text has none.
-fn without_nuls(mut text: DocumentText) -> DocumentText {
-    fn clean(value: &mut Value) {
-        match value {
-            Value::String(text) if text.contains('\0') => *text = text.replace('\0', ""),
-            Value::Array(values) => values.iter_mut().for_each(clean),
-            _ => {}
-        }
-    }
-    text.title = text.title.map(|title| title.replace('\0', "")).filter(|title| !title.trim().is_empty());
-    text.metadata.values_mut().for_each(clean);
-    text
+    Ok(text)
 }
 
 /// The text is over its limit.
-pub fn too_much_text(limits: &Limits) -> ExtractError {
-    ExtractError::TooLarge { reason: format!("its text is more than {} bytes", limits.text_bytes) }
+pub fn too_much_text(most: u64) -> ExtractError {
+    ExtractError::TooLarge { reason: format!("its text is more than {most} bytes") }
 }
 
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, ExtractError> {
+fn too_large(most: u64) -> ExtractError {
+    ExtractError::TooLarge { reason: format!("the file is more than {most} bytes") }
+}
+
+/// All of a stream, `TooLarge` where that is more than `most` bytes.
+pub fn read(stream: impl Read, most: u64) -> Result<Vec<u8>, ExtractError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(ExtractError::io)?;
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(ExtractError::io)?;
+    stream.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(ExtractError::io)?;
     if bytes.len() as u64 > most {
-        return Err(ExtractError::TooLarge { reason: format!("the file is more than {most} bytes") });
+        return Err(too_large(most));
     }
     Ok(bytes)
 }

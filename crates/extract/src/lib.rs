@@ -6,6 +6,10 @@
 //! origin is to be read: its parser may crash, hang or eat all memory, and
 //! nothing but its own job fails.
 //!
+//! Text flows: [`ChildExtractor::start`] gives it piece by piece while the file
+//! is still being read, and formats that are read from front to back
+//! ([`Format::flows`]) take the same memory whatever the size of the file.
+//!
 //! What holds: success is never empty; every failure has a stable class and
 //! says what a person can do; text has no NUL and lines end in `\n`.
 
@@ -20,12 +24,13 @@ mod formats;
 mod limits;
 mod magic;
 mod ocr;
+mod outlet;
 mod outline;
 
-pub use child::{ChildExtractor, child_main};
+pub use child::{ChildExtractor, Extraction, child_main};
 pub use detect::{HEAD_BYTES, Unsupported, content_type, detect};
 pub use error::ExtractError;
 pub use extract::{extract, extract_named};
 pub use format::Format;
 pub use limits::Limits;
-pub use ragstream_core::text::{DocumentText, Markup, PageStart};
+pub use ragstream_core::text::{DocumentText, Markup, PageStart, TextFacts, TextHead, TextPart};

@@ -1,18 +1,27 @@
 //! What the extraction of one file may take.
 
+use crate::format::Format;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
+/// Time that each so many bytes of a file that flows add to what it may take:
+/// its readers go through it once or twice, and none is so slow.
+const BYTES_A_SECOND: u64 = 4 * MIB;
+
 /// Limits on one extraction. Those on bytes, text, files and OCR hold wherever it runs, the others
 /// are those of the child process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Largest file that is read, in bytes. Readers hold it in memory.
+    /// Largest file that is read by a reader that holds it in memory, in bytes; largest message of a mailbox.
     pub input_bytes: u64,
+    /// Largest file of a format that flows ([`Format::flows`](crate::Format::flows)), in bytes.
+    pub flowing_bytes: u64,
     /// Most text that may come out, in bytes.
     pub text_bytes: u64,
+    /// Most text of a reader that holds it in memory, in bytes, where `text_bytes` is more.
+    pub held_text_bytes: u64,
     /// Address space (`RLIMIT_AS`), in bytes: a parser that asks for more is gone.
     pub memory_bytes: u64,
     /// Processor time (`RLIMIT_CPU`), in whole seconds, at least one.
@@ -42,7 +51,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             input_bytes: 256 * MIB,
-            text_bytes: 64 * MIB,
+            flowing_bytes: 4096 * MIB,
+            text_bytes: 4096 * MIB,
+            held_text_bytes: 256 * MIB,
             memory_bytes: 2048 * MIB,
             cpu: Duration::from_secs(120),
             wall: Duration::from_secs(300),
@@ -59,5 +70,21 @@ impl Default for Limits {
             // Some twenty pages of a scan; far enough from the end of all time to say what was read.
             ocr: Duration::from_secs(150),
         }
+    }
+}
+
+impl Limits {
+    /// Those of a reader that holds its text in memory.
+    pub(crate) fn held(&self) -> Self {
+        Self { text_bytes: self.text_bytes.min(self.held_text_bytes), ..*self }
+    }
+
+    /// Those of a file of this size: one that flows may be large, and takes its time.
+    pub(crate) fn of_file(&self, format: Format, size: u64) -> Self {
+        let more = match format.flows() {
+            true => Duration::from_secs(size.min(self.flowing_bytes) / BYTES_A_SECOND),
+            false => Duration::ZERO,
+        };
+        Self { cpu: self.cpu.saturating_add(more), wall: self.wall.saturating_add(more), ..*self }
     }
 }

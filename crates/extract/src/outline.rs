@@ -1,7 +1,7 @@
 //! What a text shows of its structure: its headings, and where its links lead.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
-use ragstream_core::text::{DocumentText, Markup};
+use ragstream_core::document::Metadata;
 use serde_json::Value;
 
 /// Most headings that are named.
@@ -34,20 +34,17 @@ impl Links {
     }
 
     /// Tells them, unless there are none.
-    pub fn describe(self, text: &mut DocumentText) {
+    pub fn describe(self, metadata: &mut Metadata) {
         if !self.0.is_empty() {
-            text.metadata.insert("links".to_owned(), self.0.into());
+            metadata.insert("links".to_owned(), self.0.into());
         }
     }
 }
 
 /// Adds headings and links of Markdown to what is known of a document.
-pub fn describe(text: &mut DocumentText) {
-    if text.markup != Markup::Markdown {
-        return;
-    }
+pub fn describe(markdown: &str, metadata: &mut Metadata) {
     let (mut headings, mut links, mut open) = (Vec::new(), Links::default(), None);
-    for event in Parser::new_ext(&text.text, Options::all()) {
+    for event in Parser::new_ext(markdown, Options::all()) {
         match event {
             Event::Start(Tag::Heading { .. }) => open = Some(String::new()),
             Event::Start(Tag::Link { dest_url, .. }) => links.add(&dest_url),
@@ -67,10 +64,10 @@ pub fn describe(text: &mut DocumentText) {
         }
     }
     if !headings.is_empty() {
-        text.metadata.entry("headings").or_insert(headings.into());
+        metadata.entry("headings").or_insert(headings.into());
     }
-    if !text.metadata.contains_key("links") {
-        links.describe(text);
+    if !metadata.contains_key("links") {
+        links.describe(metadata);
     }
 }
 
@@ -80,18 +77,14 @@ mod tests {
 
     #[test]
     fn headings_and_links_are_named_once() {
-        let mut text = DocumentText {
-            text: "# The `real` *one*\n\n[a](https://a.example/x) [b](#here) <https://a.example/x>\n\n## Next\n\n\
-                [m](mailto:a@b.example)\n\n```\n# code\n```\n"
-                .to_owned(),
-            markup: Markup::Markdown,
-            ..Default::default()
-        };
-        describe(&mut text);
-        assert_eq!(text.metadata["headings"], serde_json::json!(["The real one", "Next"]));
-        assert_eq!(text.metadata["links"], serde_json::json!(["https://a.example/x", "mailto:a@b.example"]));
-        let mut plain = DocumentText { text: "# no heading".to_owned(), ..Default::default() };
-        describe(&mut plain);
-        assert!(plain.metadata.is_empty());
+        let text = "# The `real` *one*\n\n[a](https://a.example/x) [b](#here) <https://a.example/x>\n\n## Next\n\n\
+            [m](mailto:a@b.example)\n\n```\n# code\n```\n";
+        let mut metadata = Metadata::new();
+        describe(text, &mut metadata);
+        assert_eq!(metadata["headings"], serde_json::json!(["The real one", "Next"]));
+        assert_eq!(metadata["links"], serde_json::json!(["https://a.example/x", "mailto:a@b.example"]));
+        metadata.clear();
+        describe("no heading", &mut metadata);
+        assert!(metadata.is_empty());
     }
 }

@@ -228,12 +228,12 @@ async fn limits_hold() {
         wall: Duration::from_secs(30),
         ..Limits::default()
     };
-    let small = Limits { text_bytes: 100_000, input_bytes: 1_000_000, written_bytes: 1 << 20, ..limits };
+    let small = Limits { text_bytes: 100_000, flowing_bytes: 1_000_000, written_bytes: 1 << 20, ..limits };
     for (limits, how, class) in [
         (limits, "eat", "extraction_out_of_memory"),
         (Limits { cpu: Duration::from_secs(1), ..limits }, "spin", "extraction_timeout"),
         (Limits { wall: Duration::from_millis(300), ..limits }, "sleep", "extraction_timeout"),
-        (small, "print", "document_too_large"),
+        (small, "print", "extraction_crashed"),
         (small, "write", "document_too_large"),
     ] {
         let fault = folder.misbehave(limits, how).await.unwrap_err();
@@ -244,9 +244,12 @@ async fn limits_hold() {
     assert!(folder.extract(small, "x".repeat(100_000)).await.is_ok());
     let large = folder.extract(small, "x".repeat(1_000_001)).await.unwrap_err();
     assert_eq!(large.class, "document_too_large");
-    // Every character becomes six in the answer.
-    let swollen = folder.extract(Limits { text_bytes: 1 << 20, ..limits }, "\u{1b}".repeat(1 << 20)).await;
-    assert_eq!(swollen.unwrap_err().class, "document_too_large");
+    let held = folder.file("large.json", format!("[\"{}\"]", "x".repeat(1_000_000)));
+    for tight in [Limits { input_bytes: 1_000_000, ..limits }, Limits { held_text_bytes: 100_000, ..limits }]
+    {
+        let fault = extractor(tight).extract(&held, "large.json").await.unwrap_err();
+        assert_eq!(fault.class, "document_too_large");
+    }
     let opened = folder.misbehave(Limits { open_files: 20, ..limits }, "open").await.unwrap();
     let opened: u32 = opened.text.strip_prefix("opened ").unwrap().parse().unwrap();
     assert!(opened < 20, "{opened}");

@@ -117,7 +117,6 @@ fn public_documents_give_what_they_hold() {
         let path = field("path");
         let strings = |name: &str| serde_json::from_str::<Vec<String>>(field(name)).unwrap();
         let result = read(&folder.join("documents").join(path));
-        keep(path, &result);
         match field("expect") {
             "ok" | "ok-best-effort" | "ok-or-unsupported" | "metadata-only" => {
                 let text = bare(&result.unwrap_or_else(|e| panic!("{path}: {e}")).text);
@@ -149,16 +148,6 @@ fn public_documents_give_what_they_hold() {
     let (found, wanted) = strings_found;
     println!("{found} of {wanted} strings found in {read_well} documents");
     assert!(found * 100 >= wanted * 95, "{found} of {wanted}");
-}
-
-/// Writes what was read to a folder, as `check_extraction.py` of the collection wants it.
-fn keep(path: &str, result: &Result<DocumentText, ExtractError>) {
-    let Some(folder) = std::env::var_os("RAGSTREAM_EXTRACTED").map(PathBuf::from) else { return };
-    let file = |ending: &str| folder.join(path.replace('/', "_") + ending);
-    match result {
-        Ok(text) => fs::write(file(".txt"), &text.text).unwrap(),
-        Err(error) => fs::write(file(".status"), format!("failed:{}", error.class())).unwrap(),
-    }
 }
 
 /// Without what layout adds: blanks, ligatures, case.

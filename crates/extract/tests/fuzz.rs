@@ -348,7 +348,14 @@ fn limits() -> Limits {
 /// What every text keeps to, whatever it was read from.
 fn is_sound(text: &DocumentText) -> bool {
     let starts = text.pages.iter().map(|page| page.byte_offset as usize);
-    !text.text.trim().is_empty()
+    let contents = text.metadata.get("contents").and_then(|contents| contents.as_array());
+    let mut spans = contents.into_iter().flatten().filter_map(|entry| entry.get("span"));
+    let are_there = spans.all(|span| {
+        let [begin, end] = serde_json::from_value::<[usize; 2]>(span.clone()).unwrap();
+        text.text.get(begin..end).is_some()
+    });
+    are_there
+        && !text.text.trim().is_empty()
         && !text.text.contains(['\0', '\r'])
         && starts.clone().is_sorted()
         && starts.into_iter().all(|start| text.text.is_char_boundary(start))

@@ -93,6 +93,82 @@ fn mails_in_mails_without_end_come_to_one() {
     assert!(error.unwrap().text.contains("nested more than 4 deep"));
 }
 
+/// Each file of a container: its path, and the part of the text that its span names.
+fn contents(text: &DocumentText) -> Vec<(String, Option<&str>)> {
+    let entries = text.metadata["contents"].as_array().unwrap();
+    let part = |entry: &serde_json::Value| {
+        let [begin, end] = serde_json::from_value::<[usize; 2]>(entry.get("span")?.clone()).unwrap();
+        Some(&text.text[begin..end])
+    };
+    entries.iter().map(|entry| (entry["path"].as_str().unwrap().to_owned(), part(entry))).collect()
+}
+
+#[test]
+fn what_a_container_holds_is_listed_with_its_place() {
+    let deepest = zip(&[("notes/a.md", b"Setext\n===\n\nalpha"), ("b.txt", b"beta")]);
+    let inner = zip(&[("deep.zip", &deepest), ("c.md", b"# Gamma\n\n## delta\n\nwords")]);
+    let members: &[(&str, &[u8])] = &[
+        ("first.txt", b"# no heading\nfirst words"),
+        ("inner.zip", &inner),
+        ("report.pdf", &data("three_pages.pdf")),
+        ("tool.exe", b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff"),
+        ("empty.txt", b""),
+        ("locked.pdf", &data("encrypted.pdf")),
+    ];
+    for (name, bytes, below) in [
+        ("a.zip", zip(members), ""),
+        ("a.tar", tar(members), ""),
+        ("a.tgz", gzip(&tar(members)), ""),
+        ("a.eml", mail("Fees", members), "#"),
+        ("a.mbox", [&b"From a\n"[..], &mail("Fees", members)].concat(), "#"),
+    ] {
+        let text = read(name, &bytes).unwrap();
+        let mut listed = contents(&text);
+        let mut under = String::new();
+        if name == "a.mbox" {
+            assert_eq!(listed.remove(0), ("Message 1".to_owned(), Some(text.text.as_str())));
+            under = "Message 1/".to_owned();
+        }
+        let paths: Vec<&str> = listed.iter().map(|(path, _)| path.strip_prefix(&under).unwrap()).collect();
+        assert_eq!(
+            paths,
+            [
+                "first.txt",
+                "inner.zip",
+                "inner.zip/deep.zip",
+                "inner.zip/deep.zip/notes/a.md",
+                "inner.zip/deep.zip/b.txt",
+                "inner.zip/c.md",
+                "report.pdf",
+                "tool.exe",
+                "empty.txt",
+                "locked.pdf"
+            ],
+            "{name}"
+        );
+        let part = |at: usize| listed[at].1.unwrap();
+        assert_eq!(part(0), format!("{below}# first.txt\n\n\\# no heading\nfirst words"), "{name}");
+        assert!(
+            part(1).starts_with(&format!("{below}# inner.zip\n\n")) && part(1).ends_with("words"),
+            "{name}"
+        );
+        assert!(part(2).ends_with("beta"), "{name}: {}", part(2));
+        assert_eq!(part(3), format!("{below}### notes/a.md\n\n{below}#### Setext\n\nalpha"), "{name}");
+        assert_eq!(part(4), format!("{below}### b.txt\n\nbeta"), "{name}");
+        assert_eq!(part(5), format!("{below}## c.md\n\n{below}### Gamma\n\n{below}#### delta\n\nwords"));
+        assert!(part(6).ends_with("The lighthouse was repainted."), "{name}");
+        let entry = |at: usize| &text.metadata["contents"][at + usize::from(name == "a.mbox")];
+        assert_eq!((&entry(6)["pages"], &entry(6)["title"]), (&3.into(), &"A small report".into()));
+        assert_eq!(entry(6)["content_type"], "application/pdf");
+        assert_eq!(entry(0)["size_bytes"], 24, "{name}");
+        assert_eq!(entry(7)["failure"]["class"], "unsupported_format");
+        assert_eq!(entry(8)["failure"]["class"], "empty_document");
+        assert_eq!(entry(9)["failure"]["class"], "encrypted_document");
+        assert!(entry(9)["failure"]["message"].as_str().unwrap().contains("encrypted"));
+        assert_eq!(text.metadata["contents_total"], 10 + u64::from(name == "a.mbox"));
+    }
+}
+
 #[test]
 fn a_mailbox_gives_message_by_message() {
     let text = read("inbox.mbox", made::MAILBOX.as_bytes()).unwrap();

@@ -1,15 +1,11 @@
 //! The child's side: reads the file, says what came of it.
 
 use super::{frame, resources, sandbox};
-use crate::{
-    error::ExtractError,
-    extract::{extract_named, too_much_text},
-    format::Format,
-    limits::Limits,
-};
+use crate::{error::ExtractError, extract::flow, format::Format, limits::Limits, outlet::Sink};
+use ragstream_core::text::{TextFacts, TextHead, TextPart};
 use std::{
     fs::File,
-    io::{self, Write},
+    io,
     os::fd::FromRawFd,
     path::PathBuf,
     process::ExitCode,
@@ -37,21 +33,20 @@ pub fn child_main() -> ExitCode {
     if !bound_to_parent() {
         return ExitCode::FAILURE;
     }
-    let answer = match own_stdout() {
-        Ok(answer) => answer,
-        Err(_) => return ExitCode::FAILURE,
+    let Ok((mut answer, pieces)) = own_stdout().and_then(|own| Ok((own.try_clone()?, own))) else {
+        return ExitCode::FAILURE;
     };
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         *PANICKED_AT.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }));
-    let frame = Task::from_arguments().and_then(|task| {
+    let outcome = Task::from_arguments().and_then(|task| {
         task.shut_in()?;
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || task.run());
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || task.run(pieces));
         let outcome = thread.map_err(ExtractError::io)?.join();
         outcome.unwrap_or_else(|_| Err(ExtractError::Crashed { reason: panicked() }))
     });
-    match send(answer, frame) {
+    match send(&mut answer, outcome) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -101,14 +96,22 @@ impl Task {
         Ok(())
     }
 
-    /// The answer of a success.
-    fn run(self) -> Result<Vec<u8>, ExtractError> {
-        let text = extract_named(self.format, &self.path, &self.filename, &self.limits)?;
-        let frame = frame::encode(&Ok(text)).map_err(|e| ExtractError::Crashed { reason: e.to_string() })?;
-        match frame.len() as u64 <= frame::most_bytes(&self.limits) {
-            true => Ok(frame),
-            false => Err(too_much_text(&self.limits)),
-        }
+    /// Says the text, and gives what is known of it.
+    fn run(self, answer: File) -> Result<TextFacts, ExtractError> {
+        flow(self.format, &self.path, &self.filename, &self.limits, &mut Pieces(answer))
+    }
+}
+
+/// Says each piece as it comes. Where the parent is slow it waits.
+struct Pieces(File);
+
+impl Sink for Pieces {
+    fn head(&mut self, head: TextHead) -> Result<(), ExtractError> {
+        frame::send_head(&mut self.0, &head).map_err(ExtractError::io)
+    }
+
+    fn part(&mut self, part: TextPart) -> Result<(), ExtractError> {
+        frame::send_part(&mut self.0, &part).map_err(ExtractError::io)
     }
 }
 
@@ -126,10 +129,15 @@ fn own_stdout() -> io::Result<File> {
     }
 }
 
-fn send(mut answer: File, frame: Result<Vec<u8>, ExtractError>) -> io::Result<()> {
-    let frame = match frame {
-        Ok(frame) => frame,
-        Err(error) => frame::encode(&Err(error))?,
+fn send(answer: &mut File, outcome: Result<TextFacts, ExtractError>) -> io::Result<()> {
+    let failure = match outcome {
+        Ok(facts) => match frame::send_facts(answer, &facts) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                ExtractError::TooLarge { reason: "it says too much about itself".to_owned() }
+            }
+            sent => return sent,
+        },
+        Err(failure) => failure,
     };
-    answer.write_all(&frame)
+    frame::send_failure(answer, &failure)
 }

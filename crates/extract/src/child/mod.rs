@@ -8,4 +8,4 @@ mod sandbox;
 mod verdict;
 
 pub use entry::child_main;
-pub use parent::ChildExtractor;
+pub use parent::{ChildExtractor, Extraction};

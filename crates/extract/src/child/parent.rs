@@ -1,6 +1,15 @@
-//! The parent's side: starts the child under limits, hears its answer, ends it.
+//! The parent's side: starts the child under limits, hears its answer piece by
+//! piece, ends it.
+//!
+//! A child that nobody asks for its next piece waits: its answer is a pipe, and
+//! behind that a channel of a few pieces. Its limit by the clock counts while it
+//! is waited for and stands still while it waits.
 
-use super::{entry::PARENT, frame, resources, verdict};
+use super::{
+    entry::PARENT,
+    frame::{self, Frame},
+    resources, verdict,
+};
 use crate::{
     detect::{HEAD_BYTES, detect},
     error::ExtractError,
@@ -10,20 +19,26 @@ use crate::{
 };
 use ragstream_core::{
     fault::{Fault, Result},
-    text::DocumentText,
+    text::{DocumentText, TextFacts, TextHead, TextPart},
 };
 use std::{
     io,
     path::{Path, PathBuf},
     process::Stdio,
+    time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::{Child, Command},
+    io::{AsyncRead, AsyncReadExt, BufReader},
+    process::{Child, ChildStdout, Command},
     runtime::Handle,
-    sync::oneshot,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
     time::timeout,
 };
+
+/// Pieces that were read and not asked for. One more lets the child work while
+/// the last one is looked at; more would be memory for nothing.
+const PIECES_AHEAD: usize = 1;
 
 /// How much of the child's standard error is kept: enough for the words by
 /// which an allocation fails. The rest is read and dropped, so that a chatty
@@ -49,19 +64,21 @@ pub struct ChildExtractor {
 }
 
 impl ChildExtractor {
-    /// The text of a file that was uploaded under the name `filename`.
+    /// Starts to read a file that was uploaded under the name `filename`;
+    /// returns once the child has said what its text is.
     ///
     /// `Invalid` where the file is at fault (each cause has its class, see
     /// [`ExtractError::class`]), `Failed` where the child could not be started
     /// or was killed by somebody else. When the future is dropped, the child is killed.
-    pub async fn extract(&self, path: &Path, filename: &str) -> Result<DocumentText> {
-        let head = head(path).await.map_err(ExtractError::io)?;
+    pub async fn start(&self, path: &Path, filename: &str) -> Result<Extraction> {
+        let (head, size) = head(path).await.map_err(ExtractError::io)?;
         let format = detect(filename, &head).map_err(ExtractError::from)?;
+        let limits = self.limits.of_file(format, size);
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
             .arg(format.as_str())
-            .arg(serde_json::to_string(&self.limits).map_err(io::Error::from).map_err(ExtractError::io)?)
+            .arg(serde_json::to_string(&limits).map_err(io::Error::from).map_err(ExtractError::io)?)
             .arg(argument(filename))
             .arg(path)
             .env_clear()
@@ -78,9 +95,98 @@ impl ChildExtractor {
             // Ctrl-C in a terminal is for the parent, which lets work come to its end.
             .process_group(0)
             .kill_on_drop(true);
-        let outcome = supervise(command, self.limits).await?;
-        Ok(outcome?)
+        Extraction::supervised(command, limits).await
     }
+
+    /// The whole text of such a file, which is held: for small ones.
+    pub async fn extract(&self, path: &Path, filename: &str) -> Result<DocumentText> {
+        let mut extraction = self.start(path, filename).await?;
+        let (mut text, mut pages) = (String::new(), Vec::new());
+        while let Some(part) = extraction.next().await? {
+            text.push_str(&part.text);
+            pages.extend(part.pages);
+        }
+        let TextHead { markup, language, .. } = extraction.head().clone();
+        let TextFacts { title, metadata, extractor, .. } = extraction.facts().unwrap_or_default();
+        Ok(DocumentText { text, pages, markup, title, metadata, extractor, language })
+    }
+}
+
+/// A text on its way out of a child. Dropped, it kills the child.
+#[derive(Debug)]
+pub struct Extraction {
+    head: TextHead,
+    frames: mpsc::Receiver<Result<Frame>>,
+    facts: Option<TextFacts>,
+    /// Dropped with this, which the thread of the child sees.
+    _wanted: oneshot::Sender<()>,
+}
+
+impl Extraction {
+    /// Runs the child on a thread that lives as long as it does: the kernel kills a
+    /// child whose parent died when the *thread* that made it is gone, and those
+    /// of a runtime come and go.
+    async fn supervised(command: Command, limits: Limits) -> Result<Self> {
+        let (sender, mut frames) = mpsc::channel(PIECES_AHEAD);
+        let (wanted, abandoned) = oneshot::channel::<()>();
+        let runtime = Handle::current();
+        let failed =
+            |error: io::Error| Fault::failed("extractor_spawn", "can't start the extractor").caused_by(error);
+        std::thread::Builder::new()
+            .name("extractor".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        outcome = run(command, &limits, &sender) => {
+                            let end = match outcome {
+                                Ok(Ok(facts)) => Ok(Frame::Facts(facts)),
+                                Ok(Err(error)) => Err(error.into()),
+                                Err(error) => Err(failed(error)),
+                            };
+                            let _ = sender.send(end).await; // nobody waits any more
+                        }
+                        _ = abandoned => {}
+                    }
+                });
+            })
+            .map_err(failed)?;
+        let head = match frames.recv().await.unwrap_or_else(|| Err(lost()))? {
+            Frame::Head(head) => head,
+            _ => return Err(lost()),
+        };
+        Ok(Self { head, frames, facts: None, _wanted: wanted })
+    }
+
+    /// What the text is.
+    pub fn head(&self) -> &TextHead {
+        &self.head
+    }
+
+    /// The next piece, 256 KiB or the last of them; `None` at the end, after which there are
+    /// [`Extraction::facts`]. An error as of [`ChildExtractor::start`] ends it, and the pieces
+    /// before it are void.
+    pub async fn next(&mut self) -> Result<Option<TextPart>> {
+        if self.facts.is_some() {
+            return Ok(None);
+        }
+        match self.frames.recv().await.unwrap_or_else(|| Err(lost()))? {
+            Frame::Part(part) => Ok(Some(part)),
+            Frame::Facts(facts) => {
+                self.facts = Some(facts);
+                Ok(None)
+            }
+            Frame::Head(_) | Frame::Failure(_) => Err(lost()),
+        }
+    }
+
+    /// What the text turned out to say about itself, once all of it was read.
+    pub fn facts(self) -> Option<TextFacts> {
+        self.facts
+    }
+}
+
+fn lost() -> Fault {
+    Fault::failed("extractor_spawn", "the extractor's thread ended")
 }
 
 /// The end of a name, which tells the format, as an argument of a process takes it.
@@ -89,71 +195,124 @@ fn argument(filename: &str) -> String {
     filename[from..].replace('\0', "")
 }
 
-async fn head(path: &Path) -> io::Result<Vec<u8>> {
+/// The beginning of a file, and its size.
+async fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
-    tokio::fs::File::open(path).await?.take(HEAD_BYTES as u64).read_to_end(&mut head).await?;
-    Ok(head)
+    let file = tokio::fs::File::open(path).await?;
+    let size = file.metadata().await?.len();
+    file.take(HEAD_BYTES as u64).read_to_end(&mut head).await?;
+    Ok((head, size))
 }
 
-/// Runs the child on a thread that lives as long as it does: the kernel kills a
-/// child whose parent died when the *thread* that made it is gone, and those
-/// of a runtime come and go.
-async fn supervise(command: Command, limits: Limits) -> Result<Result<DocumentText, ExtractError>> {
-    let (answer, answered) = oneshot::channel();
-    // Dropped with this future, which the thread sees.
-    let (_wanted, abandoned) = oneshot::channel::<()>();
-    let runtime = Handle::current();
-    let failed =
-        |error: io::Error| Fault::failed("extractor_spawn", "can't start the extractor").caused_by(error);
-    std::thread::Builder::new()
-        .name("extractor".to_owned())
-        .spawn(move || {
-            let outcome = runtime.block_on(async {
-                tokio::select! {
-                    outcome = run(command, &limits) => Some(outcome),
-                    _ = abandoned => None,
-                }
-            });
-            if let Some(outcome) = outcome {
-                let _ = answer.send(outcome); // nobody waits any more
-            }
-        })
-        .map_err(failed)?;
-    match answered.await {
-        Ok(outcome) => outcome.map_err(failed),
-        Err(_) => Err(Fault::failed("extractor_spawn", "the extractor's thread ended")),
-    }
-}
+type Outcome = std::result::Result<TextFacts, ExtractError>;
 
-async fn run(mut command: Command, limits: &Limits) -> io::Result<Result<DocumentText, ExtractError>> {
+/// From the start of a child to its end. Whatever comes of it, the child is killed when this
+/// ends, unless it has ended.
+async fn run(
+    mut command: Command,
+    limits: &Limits,
+    frames: &mpsc::Sender<Result<Frame>>,
+) -> io::Result<Outcome> {
     let mut child = Group(command.spawn()?);
     restrict(&child.0, limits)?;
     let (Some(stdout), Some(stderr)) = (child.0.stdout.take(), child.0.stderr.take()) else {
         return Err(io::Error::other("the child has no pipes"));
     };
-    let most = usize::try_from(frame::most_bytes(limits)).unwrap_or(usize::MAX);
-    let end = timeout(limits.wall, async {
-        let (answer, words) = tokio::try_join!(at_most(stdout, most), first(stderr, STDERR_BYTES))?;
-        io::Result::Ok((answer, words, child.0.wait().await?))
-    });
-    // Whatever comes of it, the child is killed when `child` is dropped, unless it has ended.
-    match end.await {
-        Err(_) => Ok(Err(ExtractError::TimedOut { seconds: limits.wall.as_secs() })),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => Ok(Err(too_much_text(limits))),
-        Ok(Err(error)) => Err(error),
-        Ok(Ok((answer, words, status))) => {
-            Ok(frame::decode(&answer).unwrap_or_else(|| Err(verdict::of_exit(status, &words, limits))))
+    let mut words = Words(tokio::spawn(first(stderr, STDERR_BYTES)));
+    let mut clock = Clock { left: limits.wall };
+    let timed_out = || ExtractError::TimedOut { seconds: limits.wall.as_secs() };
+    let answer = match hear(stdout, limits, &mut clock, frames).await? {
+        Heard::Answer(answer) => Some(answer),
+        Heard::Nothing => None,
+        Heard::NoTime => return Ok(Err(timed_out())),
+        Heard::Refused(error) => return Ok(Err(error)),
+    };
+    let Some(status) = clock.wait_for(child.0.wait()).await else { return Ok(Err(timed_out())) };
+    match (answer, status?) {
+        (Some(answer), _) => Ok(answer),
+        (None, status) => {
+            let words = clock.wait_for(&mut words.0).await;
+            let words = words.and_then(std::result::Result::ok).transpose()?.unwrap_or_default();
+            Ok(Err(verdict::of_exit(status, &words, limits)))
         }
     }
 }
 
-/// Reads to the end; an error of kind `FileTooLarge` as soon as there is more than `most`.
-async fn at_most(pipe: impl AsyncRead + Unpin, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    pipe.take(most as u64 + 1).read_to_end(&mut bytes).await?;
-    match bytes.len() > most {
-        true => Err(io::ErrorKind::FileTooLarge.into()),
-        false => Ok(bytes),
+/// How the answer of a child ended.
+enum Heard {
+    Answer(Outcome),
+    /// It has none, or one that is cut off.
+    Nothing,
+    NoTime,
+    /// The child is not heard any more.
+    Refused(ExtractError),
+}
+
+/// Passes on the frames of an answer, as fast as they are wanted.
+async fn hear(
+    stdout: ChildStdout,
+    limits: &Limits,
+    clock: &mut Clock,
+    frames: &mpsc::Sender<Result<Frame>>,
+) -> io::Result<Heard> {
+    let mut stdout = BufReader::with_capacity(READ_BYTES, stdout);
+    let refused = |reason: &str| {
+        Ok(Heard::Refused(ExtractError::Crashed { reason: format!("its answer is none: {reason}") }))
+    };
+    let (mut begun, mut length) = (false, 0);
+    loop {
+        let Some(frame) = clock.wait_for(frame::receive(&mut stdout)).await else {
+            return Ok(Heard::NoTime);
+        };
+        let frame = match frame {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Ok(Heard::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return refused("no frame"),
+            Err(error) => return Err(error),
+        };
+        match &frame {
+            Frame::Head(_) if begun => return refused("a second head"),
+            Frame::Head(_) => begun = true,
+            Frame::Part(_) if !begun => return refused("no head"),
+            Frame::Part(part) => length += part.text.len() as u64,
+            Frame::Facts(_) if !begun => return refused("no head"),
+            Frame::Facts(facts) => return Ok(Heard::Answer(Ok(facts.clone()))),
+            Frame::Failure(error) => return Ok(Heard::Answer(Err(error.clone()))),
+        }
+        // A child counts, too; one that can't any more is ended here.
+        if length > limits.text_bytes {
+            return Ok(Heard::Refused(too_much_text(limits.text_bytes)));
+        }
+        if frames.send(Ok(frame)).await.is_err() {
+            return Ok(Heard::Nothing); // nobody wants it any more
+        }
+    }
+}
+
+/// How much of the answer is read at once: what a pipe holds.
+const READ_BYTES: usize = 64 << 10;
+
+/// Time that a child may still take. It passes while the child is waited for.
+struct Clock {
+    left: Duration,
+}
+
+impl Clock {
+    /// `None` where there was not enough time.
+    async fn wait_for<T>(&mut self, what: impl Future<Output = T>) -> Option<T> {
+        let begin = Instant::now();
+        let outcome = timeout(self.left, what).await.ok();
+        self.left = self.left.saturating_sub(begin.elapsed());
+        outcome
+    }
+}
+
+/// What a child says on its standard error.
+struct Words(JoinHandle<io::Result<Vec<u8>>>);
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -31,28 +31,49 @@ pub fn heading(label: &str) -> String {
 /// The text as part of a section: headings go one level down, code is in
 /// fences, and plain text stays plain.
 pub fn within(text: &DocumentText) -> String {
-    let shown = match (text.markup, text.metadata.get("language").and_then(|value| value.as_str())) {
-        (Markup::Markdown, _) => shifted(&text.text),
-        (Markup::Plain, Some(language)) if text.extractor.starts_with("source/") => {
-            return fenced(&text.text, language);
+    moved(text).0
+}
+
+/// The same, and where its bytes went, as far as that can be told.
+pub fn moved(text: &DocumentText) -> (String, Option<Moves>) {
+    let (shown, moves) = match (text.markup, text.language.as_deref()) {
+        (Markup::Markdown, _) => {
+            let (shifted, moves) = shifted(&text.text);
+            (shifted, Some(moves))
         }
-        (Markup::Plain, _) => plain(&text.text),
+        (Markup::Plain, Some(language)) => return (fenced(&text.text, language), None),
+        (Markup::Plain, None) => (plain(&text.text), None),
     };
     for close in CLOSES {
         let closed = [&shown, *close].concat();
         if is_closed(&closed) {
-            return closed;
+            return (closed, moves);
         }
     }
     let plain = plain(&text.text);
-    if is_closed(&plain) { plain } else { fenced(&text.text, "") }
+    (if is_closed(&plain) { plain } else { fenced(&text.text, "") }, None)
+}
+
+/// Where the bytes of a text went when it became part of another: pairs of a
+/// byte before and after, from each of which on both go in step.
+#[derive(Debug, Default)]
+pub struct Moves(Vec<(usize, usize)>);
+
+impl Moves {
+    /// Where a byte went. One that was left out went where the next one is.
+    pub fn of(&self, byte: usize) -> usize {
+        let after = self.0.partition_point(|(from, _)| *from <= byte);
+        let next = self.0.get(after).map_or(usize::MAX, |(_, to)| *to);
+        let (from, to) = after.checked_sub(1).map_or((0, 0), |last| self.0[last]);
+        (to + (byte - from)).min(next)
+    }
 }
 
 /// What ends a block that was never closed: nothing, a fence of either kind, a comment.
 const CLOSES: &[&str] = &["", "\n``````````", "\n~~~~~~~~~~", "\n-->"];
 
 /// The Markdown with its headings one level down.
-pub fn shifted(markdown: &str) -> String {
+pub fn shifted(markdown: &str) -> (String, Moves) {
     let mut headings: Vec<(HeadingLevel, Range<usize>)> = Vec::new();
     for (event, range) in Parser::new_ext(markdown, Options::all()).into_offset_iter() {
         if let Event::Start(Tag::Heading { level, .. }) = event {
@@ -60,16 +81,20 @@ pub fn shifted(markdown: &str) -> String {
         }
     }
     let (mut shifted, mut done) = (String::with_capacity(markdown.len() + headings.len()), 0);
+    let mut moves = Moves::default();
     for (level, range) in headings {
         if range.start < done {
             continue;
         }
         shifted.push_str(&markdown[done..range.start]);
+        // A heading begins where it began; its sign is more of it.
+        moves.0.push((range.start, shifted.len()));
         let source = &markdown[range.clone()];
         if source.starts_with('#') {
             if level != HeadingLevel::H6 {
                 shifted.push('#');
             }
+            moves.0.push((range.start + 1, shifted.len() + 1));
             shifted.push_str(source);
         } else {
             // Underlined: the last line is the line.
@@ -79,9 +104,10 @@ pub fn shifted(markdown: &str) -> String {
             shifted.push('\n');
         }
         done = range.end;
+        moves.0.push((done, shifted.len()));
     }
     shifted.push_str(&markdown[done..]);
-    shifted
+    (shifted, moves)
 }
 
 /// Whether a heading after this text is one.
@@ -137,6 +163,7 @@ fn fenced(code: &str, language: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn markdown(text: &str) -> DocumentText {
@@ -168,9 +195,20 @@ mod tests {
     fn headings_go_one_level_down() {
         let text = "# A `b`\n\ntext\n\nUnder\nlined\n===\n\nSecond\n---\n\n```\n# code\n```\n\n###### six\n\n> # quoted\n";
         assert_eq!(
-            shifted(text),
+            shifted(text).0,
             "## A `b`\n\ntext\n\n## Under lined\n\n### Second\n\n```\n# code\n```\n\n###### six\n\n> ## quoted\n"
         );
+    }
+
+    #[test]
+    fn bytes_are_found_where_they_went() {
+        let text = "# One\n\nalpha\n\nTwo\nlines\n===\n\nbeta\n\n###### six\n\ngamma";
+        let (shifted, moves) = shifted(text);
+        for word in ["One", "alpha", "beta", "six", "gamma"] {
+            assert_eq!(Some(moves.of(text.find(word).unwrap())), shifted.find(word), "{word} in {shifted}");
+        }
+        assert_eq!((moves.of(0), moves.of(text.len())), (0, shifted.len()));
+        assert_eq!(moves.of(text.find("Two").unwrap()), shifted.find("## Two").unwrap());
     }
 
     #[test]
@@ -202,9 +240,13 @@ mod tests {
         let text = "# not a heading\nline\n-----\n  === \n<b>\n- item\nsee `x`\n";
         assert!(headings(&plain(text)).is_empty());
         assert_eq!(plain("a\n- b\n> c\n"), "a\n- b\n> c\n");
-        let mut code = crate::formats::source::extract(b"# comment ```\nx\n", "a.py");
+        let mut code = DocumentText {
+            text: "# comment ```\nx\n".to_owned(),
+            language: Some("python".to_owned()),
+            ..Default::default()
+        };
         assert_eq!(within(&code), "````python\n# comment ```\nx\n````\n");
-        code.extractor = "other".to_owned();
+        code.language = None;
         assert!(within(&code).starts_with("\\# comment"));
     }
 

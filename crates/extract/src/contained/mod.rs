@@ -8,12 +8,16 @@
 //!   a failure of the whole upload that names the limit.
 //! - The name of a file inside is shown, and tells its format. It is never a
 //!   path on this machine.
+//! - What contains files lists them in its metadata (`contents`): path, kind,
+//!   size, where in the text each is, or why it was not read.
 
 mod contents;
+mod entries;
 mod markdown;
 
 pub use contents::{Contents, Listed};
-pub use markdown::{heading, label, plain, shifted, within};
+pub use entries::{Entries, Entry};
+pub use markdown::{Moves, heading, label, moved, plain, shifted, within};
 
 use crate::{
     detect::{HEAD_BYTES, detect},

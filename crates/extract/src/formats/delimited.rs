@@ -1,19 +1,19 @@
 //! CSV and its kin: rows with their header, as tables or, where they are wide,
 //! as records (see [`rows`](super::rows)). The separator and whether there is a
-//! header are told from the first rows. Rows are written as they are read.
+//! header are told from the first rows. Rows are written as they are read, and
+//! what is written flows: a file takes the same memory whatever its size.
 
 use super::{
-    plain,
+    characters::Characters,
     rows::{Header, Rows},
     writer::Writer,
 };
-use crate::{
-    charset::{Decoded, decode},
-    error::ExtractError,
-    limits::Limits,
-};
-use csv::{Reader, ReaderBuilder, StringRecord};
-use ragstream_core::text::{DocumentText, Markup};
+use crate::{error::ExtractError, extract::Source, outlet::Outlet};
+use csv::{Reader, ReaderBuilder};
+use csv_core::ReadRecordResult;
+use ragstream_core::text::{Markup, TextFacts};
+
+const EXTRACTOR: &str = "csv-1/1";
 
 /// So much of the text is looked at to tell the separator.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -27,54 +27,163 @@ const SEPARATORS: &[(u8, &str)] = &[(b',', "comma"), (b';', "semicolon"), (b'\t'
 /// A cell of more lines shows that a quotation mark is a mark like any other.
 const MAX_QUOTED_LINES: usize = 50;
 
+/// A row of more bytes is none: it began with a stray quotation mark.
+const ROW_BYTES: usize = 4 << 20;
+
+/// So much is written before it flows on.
+const WRITTEN_BYTES: usize = 64 << 10;
+
 /// Reads a file; `tabs` where its name says that these separate.
-pub fn extract(bytes: &[u8], tabs: bool, limits: &Limits) -> Result<DocumentText, ExtractError> {
-    // A large file in UTF-8 is read where it is.
-    let decoded = match std::str::from_utf8(bytes) {
-        Ok(text) if !text.starts_with('\u{feff}') && !bytes.contains(&0) => {
-            Decoded { text: String::new(), encoding: "utf-8".to_owned(), lossy: false }
-        }
-        _ => decode(bytes, None),
-    };
-    let text =
-        if decoded.text.is_empty() { str::from_utf8(bytes).unwrap_or_default() } else { &decoded.text };
-    let (text, told) = announced(text);
+pub fn flow(source: &mut dyn Source, tabs: bool, outlet: &mut Outlet<'_>) -> Result<TextFacts, ExtractError> {
+    outlet.head(Markup::Markdown, EXTRACTOR, None);
+    let mut characters = Characters::open(source)?;
+    let mut text = String::new();
+    while text.len() <= SAMPLE_BYTES && characters.fill(&mut text)? {}
+    let (begin, told) = announced(&text);
+    text.drain(..begin);
     let likeliest = told.or(tabs.then_some(b'\t'));
-    let (separator, quoting) = sniff(text, likeliest);
-    let mut writer = Writer::new(limits);
-    let mut table = Rows::new(Header::Detect);
-    let mut records = reader(text, separator, quoting);
-    let mut record = StringRecord::new();
+    let (separator, quoting) = sniff(&text, likeliest);
+    let mut records = Records::new(characters, text, separator, quoting);
+    let (mut writer, mut table) = (Writer::of_most(outlet.most()), Rows::new(Header::Detect));
     let (mut rows, mut columns) = (0u64, 0);
-    // The text is UTF-8 and rows may have any length: there is no other error.
-    while records.read_record(&mut record).unwrap_or(false) {
+    while let Some(row) = records.next()? {
         rows += 1;
-        columns = record.len().max(columns);
-        table.push(&mut writer, record.iter().map(str::to_owned).collect())?;
+        columns = row.len().max(columns);
+        table.push(&mut writer, row)?;
+        if writer.held() >= WRITTEN_BYTES {
+            outlet.text(&writer.take())?;
+        }
     }
     table.end(&mut writer)?;
-    let mut metadata = plain::metadata(&decoded);
+    outlet.text(&writer.take())?;
+    let mut metadata = records.characters.metadata();
     metadata.insert("rows".to_owned(), rows.into());
     metadata.insert("columns".to_owned(), columns.into());
     if let Some((_, name)) = SEPARATORS.iter().find(|(known, _)| *known == separator) {
         metadata.insert("separator".to_owned(), (*name).into());
     }
-    let (text, _) = writer.finish();
-    Ok(DocumentText {
-        text,
-        markup: Markup::Markdown,
-        metadata,
-        extractor: "csv-1/1".to_owned(),
-        ..DocumentText::default()
-    })
+    Ok(TextFacts { metadata, extractor: EXTRACTOR.to_owned(), ..Default::default() })
 }
 
-/// Some programs say `sep=;` in a first line.
-fn announced(text: &str) -> (&str, Option<u8>) {
+/// The rows of a file. No more of it is held than one of them, which is bounded.
+struct Records<'s> {
+    characters: Characters<'s>,
+    text: String,
+    /// Where in it the next row begins.
+    at: usize,
+    /// All of the file is in `text`.
+    is_whole: bool,
+    with_quotes: csv_core::Reader,
+    without: csv_core::Reader,
+    quoting: bool,
+    /// The cells of a row, one after another, and where they end.
+    cells: Vec<u8>,
+    ends: Vec<usize>,
+    most: usize,
+}
+
+/// What a reader made of some text.
+enum Row {
+    /// Cells, and how long the row is.
+    Whole(Vec<String>, usize),
+    /// The text ends before the row does.
+    Torn,
+    /// There are no more rows.
+    None,
+}
+
+impl<'s> Records<'s> {
+    fn new(characters: Characters<'s>, text: String, separator: u8, quoting: bool) -> Self {
+        let reader = |quoting| csv_core::ReaderBuilder::new().delimiter(separator).quoting(quoting).build();
+        Self {
+            characters,
+            text,
+            at: 0,
+            is_whole: false,
+            with_quotes: reader(true),
+            without: reader(false),
+            quoting,
+            cells: vec![0; 4096],
+            ends: vec![0; 64],
+            most: ROW_BYTES,
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Vec<String>>, ExtractError> {
+        loop {
+            let row = match self.row(self.text.len(), self.is_whole, self.quoting) {
+                Row::Torn if self.text.len() - self.at < self.most => {
+                    self.text.drain(..self.at);
+                    self.at = 0;
+                    self.is_whole = !self.characters.fill(&mut self.text)?;
+                    continue;
+                }
+                Row::Torn => None,
+                Row::None => return Ok(None),
+                Row::Whole(_, length) if length > self.most && self.quoting => None,
+                Row::Whole(cells, length) => Some((cells, length)),
+            };
+            let (cells, length) = match row {
+                Some(row) => row,
+                // What a quotation mark held together is read line by line.
+                None => {
+                    let window = &self.text[self.at..self.text.floor_char_boundary(self.at + self.most)];
+                    let blank = window.len() - window.trim_start_matches('\n').len();
+                    let line = window[blank..].find('\n').map_or(window.len(), |end| blank + end + 1);
+                    let end = self.at + line;
+                    match self.row(end, true, false) {
+                        Row::Whole(cells, _) => (cells, end - self.at),
+                        // Line ends alone are no row.
+                        Row::Torn | Row::None => (Vec::new(), end - self.at),
+                    }
+                }
+            };
+            self.at += length;
+            if !cells.is_empty() {
+                return Ok(Some(cells));
+            }
+        }
+    }
+
+    /// Reads a row of the text up to `end`, which is that of the file or not.
+    fn row(&mut self, end: usize, is_whole: bool, quoting: bool) -> Row {
+        let reader = if quoting { &mut self.with_quotes } else { &mut self.without };
+        reader.reset();
+        let input = &self.text.as_bytes()[self.at..end];
+        if input.is_empty() {
+            return if is_whole { Row::None } else { Row::Torn };
+        }
+        let (mut read, mut written, mut ended) = (0, 0, 0);
+        loop {
+            let (result, bytes, cells, ends) =
+                reader.read_record(&input[read..], &mut self.cells[written..], &mut self.ends[ended..]);
+            (read, written, ended) = (read + bytes, written + cells, ended + ends);
+            match result {
+                // Nothing more to read is how the reader is told of the end.
+                ReadRecordResult::InputEmpty if is_whole => {}
+                ReadRecordResult::InputEmpty => return Row::Torn,
+                ReadRecordResult::OutputFull => self.cells.resize(self.cells.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::End => return Row::None,
+                ReadRecordResult::Record => break,
+            }
+        }
+        let mut from = 0;
+        let cells = self.ends[..ended].iter().map(|&end| {
+            let cell = String::from_utf8_lossy(&self.cells[from..end]).into_owned();
+            from = end;
+            cell
+        });
+        Row::Whole(cells.collect(), read)
+    }
+}
+
+/// Some programs say `sep=;` in a first line: where it ends, and what it says.
+fn announced(text: &str) -> (usize, Option<u8>) {
     let line_end = text.find('\n').unwrap_or(text.len());
     match text[..line_end].trim().strip_prefix("sep=").map(str::as_bytes) {
-        Some([separator]) => (&text[line_end..], Some(*separator)),
-        _ => (text, None),
+        Some([separator]) => (line_end, Some(*separator)),
+        _ => (0, None),
     }
 }
 
@@ -122,9 +231,35 @@ fn sniff(text: &str, likeliest: Option<u8>) -> (u8, bool) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::outlet::collect;
+    use ragstream_core::text::DocumentText;
+    use std::io::Cursor;
 
     fn read(bytes: &[u8]) -> DocumentText {
-        extract(bytes, false, &Limits::default()).unwrap()
+        collect(1 << 20, |outlet| flow(&mut Cursor::new(bytes), false, outlet)).unwrap()
+    }
+
+    fn rows(csv: &str, quoting: bool, most: usize) -> Vec<Vec<String>> {
+        let mut source = Cursor::new(csv);
+        let mut characters = Characters::open(&mut source).unwrap();
+        let mut text = String::new();
+        characters.fill(&mut text).unwrap();
+        let mut records = Records { most, ..Records::new(characters, text, b',', quoting) };
+        std::iter::from_fn(|| records.next().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_never_closed_costs_one_row() {
+        assert_eq!(rows("a,\"b\nc\",d\n\n\ne\n", true, 100), [vec!["a", "b\nc", "d"], vec!["e"]]);
+        let mut csv = "1,one\n\n\"2,two\n\n3,three\n".to_owned();
+        (4..50).for_each(|i| csv.push_str(&format!("{i},more\n")));
+        let read = rows(&csv, true, 30);
+        assert_eq!(read[..3], [vec!["1", "one"], vec!["\"2", "two"], vec!["3", "three"]]);
+        assert_eq!((read.len(), read[48].as_slice()), (49, &["49".to_owned(), "more".to_owned()][..]));
+        // A line without an end is cut.
+        let long = rows(&"é".repeat(40), true, 31);
+        assert_eq!(long.concat().concat(), "é".repeat(40));
+        assert!(long.len() > 2);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! HTML, turned into Markdown: headings, lists and tables stay, scripts,
 //! styles and images go; addresses of links go out of the text.
 
-use super::{plain, tidy};
+use super::{plain, tables, tidy};
 use crate::{charset::decode, error::ExtractError, format::Format, outline::Links};
 use encoding_rs::Encoding;
 use htmd::{
@@ -41,13 +41,13 @@ pub fn extract(bytes: &[u8]) -> Result<DocumentText, ExtractError> {
     }
     let mut text = DocumentText {
         text,
-        pages: Vec::new(),
         markup: Markup::Markdown,
         title: head.title,
         metadata,
-        extractor: "html-htmd-0.5/1".to_owned(),
+        extractor: "html-htmd-0.5/2".to_owned(),
+        ..Default::default()
     };
-    head.links.describe(&mut text);
+    head.links.describe(&mut text.metadata);
     Ok(text)
 }
 
@@ -58,7 +58,7 @@ pub fn markdown(html: &str) -> Result<(String, Head), ExtractError> {
     let markdown =
         converter(&head).convert(html).map_err(|e| ExtractError::corrupt(Format::Html, e.to_string()))?;
     let head = std::mem::take(&mut *head.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((tidy(markdown), head))
+    Ok((tables::with_headers(tidy(markdown))?, head))
 }
 
 /// What the page says about itself.

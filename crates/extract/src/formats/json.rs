@@ -1,29 +1,58 @@
 //! JSON, and JSON a line. Values are written as they are read: no tree of them
 //! is kept. What is no JSON after all is plain text, as any other text is.
 
-use super::{plain, tree::Tree, writer::Writer};
-use crate::{charset::decode, error::ExtractError, limits::Limits};
-use ragstream_core::text::{DocumentText, Markup};
+use super::{
+    characters::{Characters, Lines},
+    plain,
+    tree::Tree,
+    writer::Writer,
+};
+use crate::{
+    charset::decode,
+    error::ExtractError,
+    extract::{Source, read},
+    limits::Limits,
+    outlet::Outlet,
+};
+use ragstream_core::text::{DocumentText, Markup, TextFacts};
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Deserializer;
-use std::{cell::RefCell, fmt};
+use std::{cell::RefCell, fmt, io::SeekFrom};
 
 /// A document of one value, or of many one after another.
 pub fn extract(bytes: &[u8], limits: &Limits) -> Result<DocumentText, ExtractError> {
     let decoded = decode(bytes, None);
     let mut writer = Writer::new(limits);
     match write(&decoded.text, &mut writer)? {
-        Ok(records) => Ok(described(writer, plain::metadata(&decoded), records, 0, "json/1")),
+        Ok(records) => Ok(described(writer, plain::metadata(&decoded), records)),
         Err(place) => Ok(as_text(bytes, &place)),
     }
 }
 
+/// Text that is no value in any of its lines so far is held to this length: it may be
+/// values of many lines each.
+const UNSURE_BYTES: usize = 1 << 20;
+
+/// So much is written before it flows on.
+const WRITTEN_BYTES: usize = 64 << 10;
+
 /// A document of lines that are values. Lines that are not are kept as text.
-pub fn lines(bytes: &[u8], limits: &Limits) -> Result<DocumentText, ExtractError> {
-    let decoded = decode(bytes, None);
-    let mut writer = Writer::new(limits);
+pub fn flow_lines(
+    source: &mut dyn Source,
+    limits: &Limits,
+    outlet: &mut Outlet<'_>,
+) -> Result<TextFacts, ExtractError> {
+    const EXTRACTOR: &str = "jsonl/1";
+    outlet.head(Markup::Markdown, EXTRACTOR, None);
+    let size = source.seek(SeekFrom::End(0)).map_err(ExtractError::io)?;
+    let mut lines = Lines::new(Characters::open(source)?);
+    let mut writer = Writer::of_most(outlet.most());
     let (mut records, mut unreadable) = (0u64, 0u64);
-    for line in decoded.text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    while let Some(line) = lines.next()? {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
         // A line is read in full before any of it is written.
         match serde_json::from_str::<serde::de::IgnoredAny>(line) {
             Ok(_) => {
@@ -36,31 +65,37 @@ pub fn lines(bytes: &[u8], limits: &Limits) -> Result<DocumentText, ExtractError
                 writer.paragraph(line)?;
             }
         }
+        let is_unsure = records == 0 && size <= limits.input_bytes;
+        if is_unsure && writer.held() >= UNSURE_BYTES {
+            break;
+        }
+        if !is_unsure && writer.held() >= WRITTEN_BYTES {
+            outlet.text(&writer.take())?;
+        }
     }
-    if records == 0 && unreadable > 0 {
+    let mut metadata = lines.metadata();
+    if records == 0 && unreadable > 0 && size <= limits.input_bytes {
         // Objects over many lines, one after another, are called so, too.
-        return extract(bytes, limits);
+        source.rewind().map_err(ExtractError::io)?;
+        let text = extract(&read(source, limits.input_bytes)?, limits)?;
+        return outlet.whole(text);
     }
-    Ok(described(writer, plain::metadata(&decoded), records, unreadable, "jsonl/1"))
-}
-
-fn described(
-    writer: Writer,
-    mut metadata: ragstream_core::document::Metadata,
-    records: u64,
-    unreadable: u64,
-    extractor: &str,
-) -> DocumentText {
+    outlet.text(&writer.take())?;
     metadata.insert("records".to_owned(), records.into());
     if unreadable > 0 {
         metadata.insert("unreadable_records".to_owned(), unreadable.into());
     }
+    Ok(TextFacts { metadata, extractor: EXTRACTOR.to_owned(), ..Default::default() })
+}
+
+fn described(writer: Writer, mut metadata: ragstream_core::document::Metadata, records: u64) -> DocumentText {
+    metadata.insert("records".to_owned(), records.into());
     let (text, _) = writer.finish();
     DocumentText {
         text,
         markup: Markup::Markdown,
         metadata,
-        extractor: extractor.to_owned(),
+        extractor: "json/1".to_owned(),
         ..DocumentText::default()
     }
 }
@@ -174,6 +209,12 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::outlet::collect;
+    use std::io::Cursor;
+
+    fn lines(json: &[u8], limits: &Limits) -> Result<DocumentText, ExtractError> {
+        collect(limits.text_bytes, |outlet| flow_lines(&mut Cursor::new(json), limits, outlet))
+    }
 
     #[test]
     fn lines_are_records_and_broken_ones_are_kept() {
@@ -182,6 +223,11 @@ mod tests {
         assert_eq!((&text.metadata["records"], &text.metadata["unreadable_records"]), (&2.into(), &1.into()));
         let text = lines(b"{\n \"a\": 1\n}\n{\n \"a\": 2\n}", &Limits::default()).unwrap();
         assert_eq!(text.text, "a: 1\n\na: 2");
+        // However many of them there are; where they can't be held they are lines.
+        let many = "{\n \"a\": 1\n}\n".repeat(100_000);
+        assert_eq!(lines(many.as_bytes(), &Limits::default()).unwrap().metadata["records"], 100_000);
+        let limits = Limits { input_bytes: 1000, ..Limits::default() };
+        assert_eq!(lines(many.as_bytes(), &limits).unwrap().metadata["unreadable_records"], 300_000);
     }
 
     #[test]

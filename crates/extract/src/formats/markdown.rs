@@ -1,22 +1,22 @@
 //! Markdown: text that is kept as it is, with a title.
 
 use super::plain;
+use crate::{error::ExtractError, extract::Source, outlet::Outlet};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
-use ragstream_core::text::{DocumentText, Markup};
+use ragstream_core::text::{Markup, TextFacts};
 
-/// Never fails, as plain text never does.
-pub fn extract(bytes: &[u8]) -> DocumentText {
-    let plain = plain::extract(bytes);
-    DocumentText {
-        title: title(&plain.text),
-        markup: Markup::Markdown,
-        extractor: "markdown/1".to_owned(),
-        ..plain
-    }
+const EXTRACTOR: &str = "markdown/1";
+
+/// As plain text, with the title that its beginning gives.
+pub fn flow(source: &mut dyn Source, outlet: &mut Outlet<'_>) -> Result<TextFacts, ExtractError> {
+    outlet.head(Markup::Markdown, EXTRACTOR, None);
+    let metadata = plain::pour(source, outlet, |_| {})?;
+    let title = outlet.markdown_title();
+    Ok(TextFacts { title, metadata, extractor: EXTRACTOR.to_owned(), ..Default::default() })
 }
 
 /// The first heading of the first level.
-fn title(text: &str) -> Option<String> {
+pub fn title(text: &str) -> Option<String> {
     let mut title = None;
     for event in Parser::new_ext(text, Options::all()) {
         match event {

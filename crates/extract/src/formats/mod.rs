@@ -1,6 +1,7 @@
 //! One file a format: bytes to [`DocumentText`](ragstream_core::text::DocumentText).
 
 pub mod archive;
+mod characters;
 pub mod delimited;
 pub mod embedded;
 pub mod epub;
@@ -24,6 +25,7 @@ pub mod rtf;
 pub mod sheets;
 pub mod source;
 pub mod subtitles;
+mod tables;
 pub mod toml_data;
 pub mod tree;
 pub mod writer;

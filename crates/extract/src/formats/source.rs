@@ -1,7 +1,8 @@
 //! Source code: text that is kept as it is, with the name of its language.
 
-use super::plain;
-use ragstream_core::text::DocumentText;
+use super::{characters::Characters, plain};
+use crate::{error::ExtractError, extract::Source, outlet::Outlet};
+use ragstream_core::text::{Markup, TextFacts};
 use std::collections::HashMap;
 
 /// Languages by the endings of their files.
@@ -128,14 +129,37 @@ const BY_INTERPRETER: &[(&str, &str)] = &[
     ("zsh", "Shell"),
 ];
 
-/// Never fails, as plain text never does.
-pub fn extract(bytes: &[u8], filename: &str) -> DocumentText {
-    let mut text = plain::extract(bytes);
-    if let Some(language) = language(filename, text.text.as_bytes()) {
-        text.metadata.insert("language".to_owned(), language.into());
+const EXTRACTOR: &str = "source/1";
+
+/// So much of the beginning is looked at for the language, in bytes.
+const TELLING_BYTES: usize = 64 << 10;
+
+/// As plain text, with the language that the name or the beginning tells.
+pub fn flow(
+    source: &mut dyn Source,
+    filename: &str,
+    outlet: &mut Outlet<'_>,
+) -> Result<TextFacts, ExtractError> {
+    let mut head = String::new();
+    {
+        let mut characters = Characters::open(source)?;
+        while head.len() < TELLING_BYTES && characters.fill(&mut head)? {}
     }
-    text.metadata.insert("lines".to_owned(), text.text.lines().count().into());
-    DocumentText { extractor: "source/1".to_owned(), ..text }
+    let language = language(filename, head.as_bytes());
+    drop(head);
+    outlet.head(Markup::Plain, EXTRACTOR, language);
+    let (mut ends, mut after_end) = (0u64, true);
+    let mut metadata = plain::pour(source, outlet, |piece| {
+        ends += piece.bytes().filter(|&byte| byte == b'\n').count() as u64;
+        if !piece.is_empty() {
+            after_end = piece.ends_with('\n');
+        }
+    })?;
+    if let Some(language) = language {
+        metadata.insert("language".to_owned(), language.into());
+    }
+    metadata.insert("lines".to_owned(), (ends + u64::from(!after_end)).into());
+    Ok(TextFacts { metadata, extractor: EXTRACTOR.to_owned(), ..Default::default() })
 }
 
 /// The programming language of a file, by its name, or the interpreter that its first line names.
@@ -191,7 +215,10 @@ fn contains_any(head: &[u8], words: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::outlet::collect;
+    use std::io::Cursor;
 
     #[test]
     fn the_language_is_told_by_name_then_by_interpreter() {
@@ -218,8 +245,8 @@ mod tests {
     #[test]
     fn text_is_kept_as_it_is() {
         let code = "fn main() {\n\tlet a = \"# no heading\";   \n}\n\n\n// end";
-        let text = extract(code.as_bytes(), "main.rs");
-        assert_eq!(text.text, code);
+        let text = collect(1000, |outlet| flow(&mut Cursor::new(code), "main.rs", outlet)).unwrap();
+        assert_eq!((text.text.as_str(), text.language.as_deref()), (code, Some("rust")));
         assert_eq!((&text.metadata["language"], &text.metadata["lines"]), (&"Rust".into(), &6.into()));
     }
 }

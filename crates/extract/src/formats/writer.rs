@@ -43,7 +43,10 @@ enum Last {
 
 /// Takes blocks; gives a text and its pages.
 pub struct Writer {
+    /// What was written and not taken.
     text: String,
+    /// Length of what was taken.
+    taken: u64,
     pages: Vec<PageStart>,
     /// Pages that have begun and have no text yet.
     pending: Vec<u32>,
@@ -56,19 +59,41 @@ pub struct Writer {
 impl Writer {
     /// An empty text of at most `limits.text_bytes`.
     pub fn new(limits: &Limits) -> Self {
+        Self::of_most(limits.text_bytes)
+    }
+
+    /// An empty text of at most so many bytes.
+    pub fn of_most(limit: u64) -> Self {
         Self {
             text: String::new(),
+            taken: 0,
             pages: Vec::new(),
             pending: Vec::new(),
             last: Last::Block,
             indents: Vec::new(),
-            limit: limits.text_bytes,
+            limit,
         }
     }
 
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.length() == 0
+    }
+
+    /// How long the text is so far.
+    fn length(&self) -> u64 {
+        self.taken + self.text.len() as u64
+    }
+
+    /// How much of the text was not taken yet.
+    pub fn held(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Takes the text so far. No page begins in a text of which parts were taken.
+    pub fn take(&mut self) -> String {
+        self.taken = self.length();
+        std::mem::take(&mut self.text)
     }
 
     /// A page begins; its number is 1-based.
@@ -196,7 +221,7 @@ impl Writer {
 
     /// A new block: a blank line before it, and pages that begin with it.
     fn block(&mut self) -> Result<(), ExtractError> {
-        if !self.text.is_empty() {
+        if !self.is_empty() {
             self.text.push_str("\n\n");
         }
         self.last = Last::Block;
@@ -205,12 +230,12 @@ impl Writer {
     }
 
     fn start_pages(&mut self) {
-        let byte_offset = self.text.len() as u64;
+        let byte_offset = self.length();
         self.pages.extend(self.pending.drain(..).map(|page| PageStart { page, byte_offset }));
     }
 
     fn push(&mut self, text: &str) -> Result<(), ExtractError> {
-        if (self.text.len() + text.len()) as u64 > self.limit {
+        if self.length() + text.len() as u64 > self.limit {
             return Err(self.too_much());
         }
         // Here, for later would move the pages.
@@ -222,11 +247,11 @@ impl Writer {
     }
 
     fn check(&self) -> Result<(), ExtractError> {
-        if self.text.len() as u64 > self.limit { Err(self.too_much()) } else { Ok(()) }
+        if self.length() > self.limit { Err(self.too_much()) } else { Ok(()) }
     }
 
     fn too_much(&self) -> ExtractError {
-        too_much_text(&Limits { text_bytes: self.limit, ..Limits::default() })
+        too_much_text(self.limit)
     }
 }
 

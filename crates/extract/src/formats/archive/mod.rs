@@ -81,16 +81,19 @@ fn document(contents: &Contents<'_>, extractor: &str) -> Result<DocumentText, Ex
         return Err(ExtractError::Empty);
     }
     let files = contents.files();
-    let text = format!(
-        "Archive of {files} {}:\n\n{}\n{}",
+    let mut text = format!(
+        "Archive of {files} {}:\n\n{}\n",
         if files == 1 { "file" } else { "files" },
-        contents.listing(),
-        contents.sections()
+        contents.listing()
     );
+    let begin = text.len() as u64;
+    text.push_str(contents.sections());
+    text.truncate(text.trim_end().len());
+    text.push('\n');
     let mut metadata = Metadata::new();
-    contents.describe(&mut metadata);
+    contents.describe(&mut metadata, |byte| (begin + byte).min(text.len() as u64));
     Ok(DocumentText {
-        text: format!("{}\n", text.trim_end()),
+        text,
         markup: Markup::Markdown,
         metadata,
         extractor: extractor.to_owned(),

@@ -1,27 +1,44 @@
-//! A mailbox: message by message, each under its subject.
+//! A mailbox: message by message, each under its subject. No more than one of
+//! them is held.
 
 use super::mime::{attachments, dismantle, mail, parse};
 use crate::{
-    contained::{Contents, Context},
+    contained::{Contents, Context, Entries, Entry},
     error::ExtractError,
-    extract::too_much_text,
+    extract::Source,
     format::Format,
     formats::tidy,
+    outlet::Outlet,
 };
 use ragstream_core::{
     document::Metadata,
-    text::{DocumentText, Markup},
+    text::{Markup, TextFacts},
 };
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Read},
+};
+
+const EXTRACTOR: &str = "mbox-mail-parser-0.11/1";
 
 /// How a message begins in a mailbox.
 const SEPARATOR: &[u8] = b"From ";
 
+/// Most senders that are kept in mind.
+const SENDERS: usize = 10_000;
+
 /// A message that can't be read is counted and left out; `Corrupt` where none can be.
-pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
-    let (mut text, mut count, mut unreadable, mut files) = (String::new(), 0u64, 0u64, 0u64);
-    let mut people = BTreeSet::new();
-    for source in messages(bytes) {
+pub fn extract(
+    source: &mut dyn Source,
+    context: &Context<'_>,
+    outlet: &mut Outlet<'_>,
+) -> Result<TextFacts, ExtractError> {
+    outlet.head(Markup::Markdown, EXTRACTOR, None);
+    let (mut count, mut unreadable, mut files) = (0u64, 0u64, 0u64);
+    let (mut people, mut entries) = (BTreeSet::new(), Entries::default());
+    let mut messages = Messages::new(source, context.limits.input_bytes)?;
+    while let Some(source) = messages.next()? {
         count += 1;
         let source = unquoted(source);
         let Ok(mut message) = parse(&source) else {
@@ -34,13 +51,25 @@ pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, Extr
         dismantle(message);
         attached?;
         let mail = mail?;
-        people.extend(mail.from.iter().cloned());
-        files += contents.files();
-        text.push_str(&tidy(mail.compose(&contents, Some(&format!("Message {count}")))));
-        text.push('\n');
-        if text.len() as u64 > context.limits.text_bytes {
-            return Err(too_much_text(context.limits));
+        if people.len() < SENDERS {
+            people.extend(mail.from.iter().cloned());
         }
+        files += contents.files();
+        let name = format!("Message {count}");
+        let (composed, place) = mail.compose(&contents, Some(&name));
+        let text = tidy(composed);
+        let begin = outlet.length();
+        outlet.text(&text)?;
+        outlet.text("\n")?;
+        entries.add(Entry {
+            path: name.clone(),
+            content_type: Some(Format::Eml.content_type().to_owned()),
+            size_bytes: Some(source.len() as u64),
+            span: Some([begin, outlet.length()]),
+            title: mail.subject.as_deref().map(crate::contained::label),
+            ..Entry::default()
+        });
+        entries.add_within(&name, contents.entries(), |byte| (begin + place.of(byte)).min(outlet.length()));
     }
     if count == unreadable {
         return Err(ExtractError::corrupt(Format::Mbox, "no message in it can be read"));
@@ -53,31 +82,75 @@ pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, Extr
     if files > 0 {
         metadata.insert("files".to_owned(), files.into());
     }
+    entries.describe(&mut metadata);
     metadata.insert("from".to_owned(), people.into_iter().take(super::ADDRESSES_SHOWN).collect());
-    Ok(DocumentText {
-        text,
-        markup: Markup::Markdown,
-        metadata,
-        extractor: "mbox-mail-parser-0.11/1".to_owned(),
-        ..Default::default()
-    })
+    Ok(TextFacts { metadata, extractor: EXTRACTOR.to_owned(), ..Default::default() })
 }
 
 /// The messages without the lines that separate them. Such a line comes first,
 /// or after an empty one, and a header follows it.
-fn messages(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut starts = Vec::new();
-    let (mut at, mut after_empty) = (0, true);
-    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        let next = at + line.len();
-        if after_empty && line.starts_with(SEPARATOR) && is_field(&bytes[next..]) {
-            starts.push((at, next));
-        }
-        after_empty = line.trim_ascii().is_empty();
-        at = next;
+struct Messages<'s> {
+    source: BufReader<&'s mut dyn Source>,
+    most: u64,
+    message: Vec<u8>,
+    line: Vec<u8>,
+    /// The line after that; empty at the end.
+    next: Vec<u8>,
+    after_empty: bool,
+    /// What comes is part of a message.
+    is_inside: bool,
+}
+
+impl<'s> Messages<'s> {
+    fn new(source: &'s mut dyn Source, most: u64) -> Result<Self, ExtractError> {
+        let mut messages = Self {
+            source: BufReader::with_capacity(64 << 10, source),
+            most,
+            message: Vec::new(),
+            line: Vec::new(),
+            next: Vec::new(),
+            after_empty: true,
+            is_inside: false,
+        };
+        messages.advance()?;
+        Ok(messages)
     }
-    let ends: Vec<usize> = starts.iter().skip(1).map(|&(at, _)| at).chain([bytes.len()]).collect();
-    starts.into_iter().zip(ends).map(|((_, start), end)| &bytes[start..end])
+
+    /// The next message; `TooLarge` where it is more than may be held.
+    fn next(&mut self) -> Result<Option<&[u8]>, ExtractError> {
+        self.message.clear();
+        loop {
+            self.advance()?;
+            if self.line.is_empty() {
+                let was_inside = std::mem::replace(&mut self.is_inside, false);
+                return Ok(was_inside.then_some(&self.message[..]));
+            }
+            let separates = self.after_empty && self.line.starts_with(SEPARATOR) && is_field(&self.next);
+            self.after_empty = self.line.trim_ascii().is_empty();
+            if separates {
+                if std::mem::replace(&mut self.is_inside, true) {
+                    return Ok(Some(&self.message));
+                }
+            } else if self.is_inside {
+                self.message.extend_from_slice(&self.line);
+                if self.message.len() as u64 > self.most {
+                    return Err(self.too_large());
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self) -> Result<(), ExtractError> {
+        std::mem::swap(&mut self.line, &mut self.next);
+        self.next.clear();
+        let mut room = self.source.by_ref().take(self.most.saturating_add(1));
+        room.read_until(b'\n', &mut self.next).map_err(ExtractError::io)?;
+        if self.next.len() as u64 > self.most { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    fn too_large(&self) -> ExtractError {
+        ExtractError::TooLarge { reason: format!("a message in it is more than {} bytes", self.most) }
+    }
 }
 
 /// Whether a text begins with a field of a header.
@@ -97,4 +170,31 @@ fn unquoted(message: &[u8]) -> Cow<'_, [u8]> {
         return message.into();
     }
     lines().flat_map(|line| if is_quoted(line) { &line[1..] } else { line }).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::io::Cursor;
+
+    fn messages(mailbox: &str, most: u64) -> Result<Vec<String>, ExtractError> {
+        let mut source = Cursor::new(mailbox);
+        let mut messages = Messages::new(&mut source, most)?;
+        let mut all = Vec::new();
+        while let Some(message) = messages.next()? {
+            all.push(String::from_utf8(message.to_vec()).unwrap());
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn messages_begin_after_an_empty_line_and_with_a_header() {
+        let mailbox = "lost\n\nFrom a\nA: 1\n\nFrom here on\nFrom b\nB: 2\n\nFrom c\nC: 3";
+        assert_eq!(messages(mailbox, 100).unwrap(), ["A: 1\n\nFrom here on\nFrom b\nB: 2\n\n", "C: 3"]);
+        assert!(messages("no mailbox\n", 100).unwrap().is_empty());
+        assert!(messages("", 100).unwrap().is_empty());
+        assert_eq!(messages(mailbox, 20).unwrap_err().class(), "document_too_large");
+        assert_eq!(messages(&"x".repeat(30), 20).unwrap_err().class(), "document_too_large");
+    }
 }

@@ -95,7 +95,7 @@ pub(super) fn attachments(
             PartType::Message(inner) => {
                 let size = (part.offset_end as u64).checked_sub(part.offset_body as u64);
                 let listed = Listed { name: &name, size };
-                contents.add_text(&listed, |context| {
+                contents.add_mail(&listed, |context| {
                     context.descend(&name, Format::Eml, |context| document(inner, raw, context))
                 })?;
             }

@@ -10,7 +10,7 @@ pub use mime::extract as eml;
 pub use outlook::{FIXED as PROPERTIES, extract as msg};
 
 use crate::{
-    contained::{Contents, heading, label, plain, shifted},
+    contained::{Contents, Moves, heading, label, plain, shifted},
     error::ExtractError,
     formats::html,
 };
@@ -38,8 +38,9 @@ struct Mail {
 }
 
 impl Mail {
-    /// Markdown of one message. `untitled` is the heading of one without a subject.
-    fn compose(&self, contents: &Contents<'_>, untitled: Option<&str>) -> String {
+    /// Markdown of one message, and where in it the sections of what is attached are.
+    /// `untitled` is the heading of one without a subject.
+    fn compose(&self, contents: &Contents<'_>, untitled: Option<&str>) -> (String, Place) {
         let mut text = String::new();
         let subject = self.subject.as_deref().map(label).filter(|subject| !subject.is_empty());
         if let Some(title) = subject.as_deref().or(untitled) {
@@ -54,13 +55,16 @@ impl Mail {
             let _ = writeln!(text, "Date: {date}");
         }
         let _ = write!(text, "\n{}", self.body.trim());
+        let mut place = Place::default();
         if contents.files() > 0 {
-            let _ =
-                write!(text, "\n\nAttachments:\n\n{}\n{}", contents.listing(), shifted(contents.sections()));
+            let (sections, moves) = shifted(contents.sections());
+            let _ = write!(text, "\n\nAttachments:\n\n{}\n", contents.listing());
+            place = Place { begin: text.len(), moves };
+            text.push_str(&sections);
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
-        text
+        (text, place)
     }
 
     fn metadata(&self) -> Metadata {
@@ -87,10 +91,10 @@ impl Mail {
     /// The message as a document of its own.
     fn into_text(self, contents: &Contents<'_>, extractor: &str) -> Result<DocumentText, ExtractError> {
         let mut metadata = self.metadata();
+        let (text, place) = self.compose(contents, None);
         if contents.files() > 0 {
-            contents.describe(&mut metadata);
+            contents.describe(&mut metadata, |byte| place.of(byte).min(text.len() as u64));
         }
-        let text = self.compose(contents, None);
         // Header fields alone are what a mail may be about; a message of nothing is none.
         if self.subject.is_none() && self.body.trim().is_empty() && contents.files() == 0 {
             return Err(ExtractError::Empty);
@@ -103,6 +107,19 @@ impl Mail {
             extractor: extractor.to_owned(),
             ..Default::default()
         })
+    }
+}
+
+/// Where the sections of what is attached are in a message.
+#[derive(Default)]
+struct Place {
+    begin: usize,
+    moves: Moves,
+}
+
+impl Place {
+    fn of(&self, byte: u64) -> u64 {
+        (self.begin + self.moves.of(byte as usize)) as u64
     }
 }
 
@@ -125,7 +142,7 @@ fn address(name: Option<&str>, mailbox: Option<&str>) -> Option<String> {
 /// Markdown of the plain text, or else of the HTML.
 fn best_body(text: &str, html: &str) -> Result<String, ExtractError> {
     if text.trim().is_empty() && !html.trim().is_empty() {
-        return Ok(shifted(&html::extract(html.as_bytes())?.text));
+        return Ok(shifted(&html::extract(html.as_bytes())?.text).0);
     }
     Ok(plain(&super::tidy(text.to_owned())))
 }

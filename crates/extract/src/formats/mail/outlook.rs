@@ -123,7 +123,7 @@ fn message(
         let inner = stream(attachment, DATA, OBJECT);
         if ole.is_storage(&inner) {
             let name = name.unwrap_or_else(|| format!("message-{}.msg", number + 1));
-            contents.add_text(&Listed { name: &name, size: None }, |context| {
+            contents.add_mail(&Listed { name: &name, size: None }, |context| {
                 context.descend(&name, Format::Msg, |context| message(ole, &inner, FIXED_HEADERS.1, context))
             })?;
             continue;

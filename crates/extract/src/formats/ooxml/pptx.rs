@@ -82,9 +82,9 @@ pub fn extract(
         text,
         pages,
         markup: Markup::Markdown,
-        title: None,
         metadata,
         extractor: "pptx/1".to_owned(),
+        ..Default::default()
     })
 }
 

@@ -1,10 +1,7 @@
 //! The first reader, by pdf-extract: knows where on a page a text is.
 
-use super::{PageText, Reading, guarded};
-use crate::{
-    error::ExtractError, extract::too_much_text, format::Format, formats::tidy, limits::Limits,
-    outline::Links,
-};
+use super::{About, PageText, guarded};
+use crate::{error::ExtractError, format::Format, formats::tidy, outline::Links};
 use pdf_extract::{Document, Error, Object, PlainTextOutput, decode_text_string, output_doc_page};
 use ragstream_core::document::Metadata;
 use std::{
@@ -23,24 +20,43 @@ const KEPT_INFO: &[(&[u8], &str)] = &[
 /// The key of a trailer that names how the file is encrypted.
 const ENCRYPT_KEY: &[u8] = b"/Encrypt";
 
-/// A page that the reader gives up on (it panics on much that is valid) is
-/// read by a simpler one, which knows no positions on the page.
-pub fn read(bytes: &[u8], limits: &Limits) -> Result<Reading, ExtractError> {
-    let document = guarded(|| load(bytes))??;
-    let numbers: Vec<u32> = guarded(|| document.get_pages().into_keys().collect())?;
-    let (mut pages, mut total) = (Vec::with_capacity(numbers.len()), 0);
-    for &page in &numbers {
-        let text = match page_text(&document, page, limits.text_bytes.saturating_sub(total)) {
-            Page::Text(text) => PageText::of(&text),
-            Page::Unreadable => PageText::Unreadable,
-            Page::TooLong => return Err(too_much_text(limits)),
-        };
-        total += text.as_str().len() as u64;
-        pages.push(text);
+/// An open file.
+pub(super) struct First {
+    document: Document,
+    /// Those of its pages.
+    numbers: Vec<u32>,
+}
+
+impl First {
+    /// `Encrypted` or `Corrupt`.
+    pub(super) fn open(bytes: &[u8]) -> Result<Self, ExtractError> {
+        let document = guarded(|| load(bytes))??;
+        let numbers = guarded(|| document.get_pages().into_keys().collect())?;
+        Ok(Self { document, numbers })
     }
-    let (title, metadata) = guarded(|| information(&document)).unwrap_or_default();
-    let links = guarded(|| links(&document)).unwrap_or_default();
-    Ok(Reading { pages, title, metadata, links })
+
+    pub(super) fn pages(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// The text of a page, counted from 0; `None` where it is more than `room`. A page that
+    /// the reader gives up on (it panics on much that is valid) is read by a simpler one, which
+    /// knows no positions on the page.
+    pub(super) fn page(&self, at: usize, room: u64) -> Option<PageText> {
+        let Some(&page) = self.numbers.get(at) else { return Some(PageText::Unreadable) };
+        match page_text(&self.document, page, room) {
+            Page::Text(text) => Some(PageText::of(&text)),
+            Page::Unreadable => Some(PageText::Unreadable),
+            Page::TooLong => None,
+        }
+    }
+
+    /// What the file says about itself.
+    pub(super) fn about(&self) -> About {
+        let (title, metadata) = guarded(|| information(&self.document)).unwrap_or_default();
+        let links = guarded(|| links(&self.document)).unwrap_or_default();
+        About { title, metadata, links }
+    }
 }
 
 fn load(bytes: &[u8]) -> Result<Document, ExtractError> {

@@ -1,11 +1,12 @@
 //! PDF: two readers that know nothing of each other, and OCR of scans.
 //!
-//! The first reads all pages. The second, of another family of code, takes
+//! Each page is read by the first. The second, of another family of code, takes
 //! over where the first fails: for the whole file where that can't be opened
 //! or its pages can't be told, and for each page that can't be read, has no
 //! text, gives garbage, or is written from right to left (the first gives
-//! such text backwards). Pages that still have none are read by OCR where
-//! that is installed. The name of the extractor says which of them had a part.
+//! such text backwards). A page that still has none is read by OCR where
+//! that is installed. A page flows as soon as it is read; the name of the
+//! extractor at the end says which of them had a part.
 
 mod first;
 mod layout;
@@ -14,13 +15,17 @@ mod scan;
 mod second;
 
 use crate::{
-    contained::Context, error::ExtractError, extract::too_much_text, format::Format, outline::Links,
+    contained::Context, error::ExtractError, extract::too_much_text, format::Format, outlet::Outlet,
+    outline::Links,
 };
+use first::First;
+use hayro_interpret::InterpreterCache;
 use quality::Quality;
 use ragstream_core::{
     document::Metadata,
-    text::{DocumentText, PageStart},
+    text::{Markup, TextFacts},
 };
+use scan::Scan;
 use second::Second;
 use std::{
     cell::OnceCell,
@@ -56,10 +61,9 @@ impl PageText {
     }
 }
 
-/// What a reader made of a file.
+/// What a file says about itself.
 #[derive(Default)]
-struct Reading {
-    pages: Vec<PageText>,
+struct About {
     title: Option<String>,
     metadata: Metadata,
     links: Links,
@@ -76,109 +80,73 @@ struct Hands {
 /// A page that no reader can read is left out and counted
 /// (`unreadable_pages`). `Corrupt` where no page can be read, `NeedsOcr` where
 /// all can be and none has text, `Empty` where OCR found none either.
-pub fn extract(bytes: &[u8], context: &Context<'_>) -> Result<DocumentText, ExtractError> {
-    let first = first::read(bytes, context.limits);
-    if let Err(error @ ExtractError::TooLarge { .. }) = first {
-        return Err(error);
-    }
+pub fn flow(bytes: &[u8], context: &Context<'_>, outlet: &mut Outlet<'_>) -> Result<TextFacts, ExtractError> {
+    let (first, first_failed) = match First::open(bytes) {
+        Ok(first) if first.pages() > 0 => (Some(first), None),
+        Ok(_) => (None, Some(ExtractError::corrupt(Format::Pdf, "it has no pages"))),
+        Err(error) => (None, Some(error)),
+    };
     // A second opinion is asked for only where it is needed.
     let second = OnceCell::new();
     let ask = || second.get_or_init(|| Second::open(bytes)).as_ref();
-    let (mut hands, mut reading) = (Hands::default(), Reading::default());
-    let mut first_failed = None;
-    match first {
-        Ok(first) if !first.pages.is_empty() => {
-            reading = first;
-            improve(&mut reading.pages, ask, &mut hands);
-        }
-        failed => {
-            first_failed =
-                Some(failed.err().unwrap_or_else(|| ExtractError::corrupt(Format::Pdf, "it has no pages")));
-            if let Ok(second) = ask() {
-                reading = second.read();
-                hands.second = reading.pages.iter().filter(|page| !page.as_str().is_empty()).count() as u32;
+    let all = match &first {
+        Some(first) => first.pages(),
+        None => ask().map_or(0, Second::pages),
+    };
+    if let (0, Some(error)) = (all, &first_failed) {
+        // Where one knows that a password is needed the other finds damage.
+        let encrypted = matches!(ask(), Err(ExtractError::Encrypted));
+        return Err(if encrypted { ExtractError::Encrypted } else { error.clone() });
+    }
+    let begins = if first.is_some() { "extract-0.12" } else { "hayro-0.9" };
+    outlet.head(Markup::Plain, &format!("pdf-{begins}/2"), None);
+    let cache = InterpreterCache::new();
+    let matching = || ask().ok().filter(|second| second.pages() == all);
+    let (mut hands, mut scan) = (Hands::default(), Scan::default());
+    let (mut unreadable, mut without) = (0u32, 0u32);
+    for at in 0..all {
+        let mut page = match &first {
+            Some(first) => {
+                let page = first.page(at, outlet.most().saturating_sub(outlet.length()));
+                let page = page.ok_or_else(|| too_much_text(outlet.most()))?;
+                improved(page, || matching().map(|second| second.text(at, &cache)), &mut hands)
+            }
+            None => {
+                let page = ask().map_or(PageText::Unreadable, |second| second.text(at, &cache));
+                hands.second += u32::from(!page.as_str().is_empty());
+                page
+            }
+        };
+        if page.as_str().is_empty() {
+            match matching() {
+                Some(second) => scan.read(second, at, &mut page, context, &mut hands),
+                None => scan.skip(),
             }
         }
-    }
-    if reading.pages.is_empty() {
-        return Err(match (&first_failed, ask().err()) {
-            // Where one knows that a password is needed the other finds damage.
-            (_, Some(ExtractError::Encrypted)) => ExtractError::Encrypted,
-            (Some(error), _) => error.clone(),
-            (None, _) => ExtractError::corrupt(Format::Pdf, "it has no pages"),
-        });
-    }
-    let mut ocr_found_nothing = false;
-    if reading.pages.iter().any(|page| page.as_str().is_empty())
-        && let Ok(second) = ask()
-        && second.pages() == reading.pages.len()
-    {
-        ocr_found_nothing = scan::read(second, &mut reading.pages, context, &mut hands);
-    }
-    match (document(reading, &hands, ocr_found_nothing, context), first_failed) {
-        // Pages without text of a damaged file are what is left of it, no scan.
-        (Err(ExtractError::NeedsOcr { .. } | ExtractError::Empty), Some(error)) => Err(error),
-        (outcome, _) => outcome,
-    }
-}
-
-/// Asks the second reader for the pages that the first did not do well.
-fn improve<'s>(
-    pages: &mut [PageText],
-    ask: impl FnOnce() -> Result<&'s Second, &'s ExtractError>,
-    hands: &mut Hands,
-) {
-    let unwell: Vec<usize> = (0..pages.len()).filter(|&at| Quality::of(&pages[at]).wants_second()).collect();
-    hands.first = (pages.len() - unwell.len()) as u32;
-    if unwell.is_empty() {
-        return;
-    }
-    let second = ask().ok().filter(|second| second.pages() == pages.len());
-    let texts = second.map(|second| second.texts(&unwell)).unwrap_or_default();
-    for (position, &at) in unwell.iter().enumerate() {
-        let ours = Quality::of(&pages[at]);
-        let better = texts.get(position).filter(|text| Quality::of(text).is_better_than(&ours));
-        if let Some(text) = better {
-            pages[at] = text.clone();
+        match page {
+            PageText::Unreadable => unreadable += 1,
+            PageText::Nothing => without += 1,
+            PageText::Text(_) if outlet.length() > 0 => outlet.text(PAGE_BREAK)?,
+            PageText::Text(_) => {}
         }
-        // What nobody can make sense of is no text.
-        if Quality::of(&pages[at]).is_hopeless() {
-            pages[at] = PageText::Nothing;
-        }
-        let gave = u32::from(!pages[at].as_str().is_empty());
-        *(if better.is_some() { &mut hands.second } else { &mut hands.first }) += gave;
+        outlet.page(at as u32 + 1)?;
+        outlet.text(page.as_str())?;
     }
-}
-
-fn document(
-    reading: Reading,
-    hands: &Hands,
-    ocr_found_nothing: bool,
-    context: &Context<'_>,
-) -> Result<DocumentText, ExtractError> {
-    let (mut text, mut pages) = (String::new(), Vec::with_capacity(reading.pages.len()));
-    for (at, page) in reading.pages.iter().enumerate() {
-        let content = page.as_str();
-        if !text.is_empty() && !content.is_empty() {
-            text.push_str(PAGE_BREAK);
-        }
-        pages.push(PageStart { page: at as u32 + 1, byte_offset: text.len() as u64 });
-        text.push_str(content);
-        if text.len() as u64 > context.limits.text_bytes {
-            return Err(too_much_text(context.limits));
-        }
-    }
-    let all = reading.pages.len() as u32;
-    let count = |wanted: &PageText| reading.pages.iter().filter(|page| *page == wanted).count() as u32;
-    let (unreadable, without) = (count(&PageText::Unreadable), count(&PageText::Nothing));
-    if text.is_empty() {
+    if outlet.length() == 0 {
         return Err(match unreadable {
-            0 if ocr_found_nothing => ExtractError::Empty,
-            0 => ExtractError::NeedsOcr { pages: all },
+            // Pages without text of a damaged file are what is left of it, no scan.
+            0 => match first_failed {
+                Some(error) => error,
+                None if scan.found_nothing() => ExtractError::Empty,
+                None => ExtractError::NeedsOcr { pages: all as u32 },
+            },
             _ => ExtractError::corrupt(Format::Pdf, format!("{unreadable} of its {all} pages can't be read")),
         });
     }
-    let mut metadata = reading.metadata;
+    let About { title, mut metadata, links } = match &first {
+        Some(first) => first.about(),
+        None => ask().map(Second::about).unwrap_or_default(),
+    };
     metadata.insert("pages".to_owned(), all.into());
     for (name, count) in
         [("unreadable_pages", unreadable), ("pages_without_text", without), ("ocr_pages", hands.ocr)]
@@ -187,18 +155,28 @@ fn document(
             metadata.insert(name.to_owned(), count.into());
         }
     }
+    links.describe(&mut metadata);
     let named = [(hands.first, "extract-0.12"), (hands.second, "hayro-0.9"), (hands.ocr, "tesseract")];
     let named: Vec<&str> = named.into_iter().filter(|(pages, _)| *pages > 0).map(|(_, name)| name).collect();
-    let mut text = DocumentText {
-        text,
-        pages,
-        title: reading.title,
-        metadata,
-        extractor: format!("pdf-{}/2", named.join("+")),
-        ..Default::default()
-    };
-    reading.links.describe(&mut text);
-    Ok(text)
+    Ok(TextFacts { title, metadata, extractor: format!("pdf-{}/2", named.join("+")), pages: None })
+}
+
+/// Asks the second reader for a page that the first did not do well.
+fn improved(page: PageText, ask: impl FnOnce() -> Option<PageText>, hands: &mut Hands) -> PageText {
+    let ours = Quality::of(&page);
+    if !ours.wants_second() {
+        hands.first += 1;
+        return page;
+    }
+    let better = ask().filter(|text| Quality::of(text).is_better_than(&ours));
+    let hand = if better.is_some() { &mut hands.second } else { &mut hands.first };
+    let mut page = better.unwrap_or(page);
+    // What nobody can make sense of is no text.
+    if Quality::of(&page).is_hopeless() {
+        page = PageText::Nothing;
+    }
+    *hand += u32::from(!page.as_str().is_empty());
+    page
 }
 
 /// Runs a reader, whose panics are about the file.

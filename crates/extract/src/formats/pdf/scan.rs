@@ -10,28 +10,40 @@ use crate::{
 };
 use std::time::Instant;
 
-/// Reads the pages without text, as far as the time for OCR goes. Whether all
-/// of them were read, and nothing was found in any.
-pub(super) fn read(
-    second: &Second,
-    pages: &mut [PageText],
-    context: &Context<'_>,
-    hands: &mut Hands,
-) -> bool {
-    if !ocr::is_installed() {
-        return false;
+/// What became of the pages without text so far.
+#[derive(Default)]
+pub(super) struct Scan {
+    /// Some of them could not be read.
+    left_out: bool,
+    found: bool,
+}
+
+impl Scan {
+    /// Whether all of them were read, and nothing was found in any.
+    pub(super) fn found_nothing(&self) -> bool {
+        !self.left_out && !self.found
     }
-    let mut all_read = true;
-    for (at, page) in pages.iter_mut().enumerate() {
-        if !page.as_str().is_empty() {
-            continue;
-        }
-        if context.ocr_left().is_zero() {
-            return false;
+
+    /// One of them can't be looked at.
+    pub(super) fn skip(&mut self) {
+        self.left_out = true;
+    }
+
+    /// Reads a page without text, as far as the time for OCR goes.
+    pub(super) fn read(
+        &mut self,
+        second: &Second,
+        at: usize,
+        page: &mut PageText,
+        context: &Context<'_>,
+        hands: &mut Hands,
+    ) {
+        if !ocr::is_installed() || context.ocr_left().is_zero() {
+            return self.skip();
         }
         let (mut texts, pictures) = (Vec::new(), second.pictures(at));
         // What else is drawn may be letters all the same.
-        all_read &= !pictures.is_empty();
+        self.left_out |= pictures.is_empty();
         for picture in pictures {
             let begin = Instant::now();
             let reading = ocr::read(&pnm(&picture), Some(picture.dpi), context.ocr_left());
@@ -39,15 +51,14 @@ pub(super) fn read(
             match reading {
                 Reading::Text { text, .. } => texts.push(text),
                 Reading::Nothing => {}
-                Reading::Unread => all_read = false,
+                Reading::Unread => self.left_out = true,
             }
         }
         if !texts.is_empty() {
             *page = PageText::Text(texts.join("\n\n"));
-            hands.ocr += 1;
+            (self.found, hands.ocr) = (true, hands.ocr + 1);
         }
     }
-    all_read && hands.ocr == 0
 }
 
 /// The simplest format of pictures there is.

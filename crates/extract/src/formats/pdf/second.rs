@@ -2,7 +2,7 @@
 //! the characters with their places.
 
 use super::{
-    PageText, Reading, guarded,
+    About, PageText, guarded,
     layout::{Glyph, text_of},
 };
 use crate::{charset::decode, error::ExtractError, format::Format, formats::tidy};
@@ -65,24 +65,18 @@ impl Second {
         guarded(|| self.pdf.pages().len()).unwrap_or_default()
     }
 
-    /// All of the file.
-    pub(super) fn read(&self) -> Reading {
-        let all: Vec<usize> = (0..self.pages()).collect();
+    /// What the file says about itself.
+    pub(super) fn about(&self) -> About {
         let (title, metadata) = guarded(|| self.information()).unwrap_or_default();
-        Reading { pages: self.texts(&all), title, metadata, ..Reading::default() }
+        About { title, metadata, ..About::default() }
     }
 
-    /// The texts of these pages, counted from 0.
-    pub(super) fn texts(&self, wanted: &[usize]) -> Vec<PageText> {
-        let cache = InterpreterCache::new();
-        let text = |&at: &usize| {
-            let read = guarded(|| self.page(at, &cache, false).map(|page| text_of(page.glyphs)));
-            match read {
-                Ok(Some(text)) => PageText::of(&tidy(text)),
-                _ => PageText::Unreadable,
-            }
-        };
-        wanted.iter().map(text).collect()
+    /// The text of a page, counted from 0.
+    pub(super) fn text<'a>(&'a self, at: usize, cache: &InterpreterCache<'a>) -> PageText {
+        match guarded(|| self.page(at, cache, false).map(|page| text_of(page.glyphs))) {
+            Ok(Some(text)) => PageText::of(&tidy(text)),
+            _ => PageText::Unreadable,
+        }
     }
 
     /// The pictures of a page that could be those of a scan, from the top.
