@@ -40,6 +40,39 @@ pub struct DocumentText {
     pub extractor: String,
 }
 
+/// A piece of a document's text, in order. Pieces joined are the whole text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TextPart {
+    /// Ends anywhere between two characters.
+    pub text: String,
+    /// Pages that begin in this piece (or at its end), by their byte in the whole text.
+    pub pages: Vec<PageStart>,
+}
+
+/// What is known of a text before its first piece: how it is to be cut.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TextHead {
+    /// How the text is marked up.
+    pub markup: Markup,
+    /// Name and version of the extractor, as far as it is known at the beginning.
+    pub extractor: String,
+    /// The programming language, in lower case, where the whole text is source code.
+    pub language: Option<String>,
+}
+
+/// What a text turns out to say about itself, at its end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TextFacts {
+    /// The document's own title, if it has one.
+    pub title: Option<String>,
+    /// What the file says about itself (author, dates, encoding and the like).
+    pub metadata: Metadata,
+    /// Name and version of the extractor, for the lineage.
+    pub extractor: String,
+    /// How many pages it has, where its format has pages.
+    pub pages: Option<u32>,
+}
+
 impl DocumentText {
     /// The page that a byte of the text lies on, where the format has pages.
     pub fn page_at(&self, byte: u64) -> Option<u32> {
