@@ -141,8 +141,8 @@ impl Cutter<'_> {
         unite(&mut fine);
         let best = pick(&fine, &|b| b.rank <= rank::SENTENCE && strict(b))
             .or_else(|| pick(&fine, &|b| b.rank <= rank::SENTENCE && loose(b)))
-            .or_else(|| pick(&fine, &|b| strict(b)))
-            .or_else(|| pick(&fine, &|b| loose(b)));
+            .or_else(|| pick(&fine, &strict))
+            .or_else(|| pick(&fine, &loose));
         if let Some(best) = best {
             return (best, fine);
         }
