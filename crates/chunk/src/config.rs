@@ -1,14 +1,15 @@
 //! How large chunks are, and how much neighbours share.
 
 use crate::error::ChunkerError;
+use std::str::FromStr;
 
 /// Tokens that the default model reads, the two special ones left out
 /// (all-MiniLM-L6-v2 is configured for 256).
 pub const MODEL_TOKENS: usize = 254;
 
-/// Changes with every change of the cutting itself (a new release of the
-/// splitter included), so that ids of chunks cut differently differ.
-const REVISION: &str = "v1";
+/// Changes with every change of the cutting itself (new releases of the
+/// grammars and dictionaries included), so that ids of chunks cut differently differ.
+const REVISION: &str = "v2";
 
 /// What a size is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl ChunkerConfig {
     }
 
     /// 500 tokens, 50 overlap: cut down to what the model reads, so for the
-    /// default model chunks of 254 tokens.
+    /// default model chunks of 254 tokens, of which 50 may be repeated.
     pub fn tokens_500_50() -> Self {
         Self { size: 500, overlap: 50, ..Self::model() }
     }
@@ -59,14 +60,9 @@ impl ChunkerConfig {
         Self { unit: Unit::Characters, size: 1000, overlap: 200, ..Self::model() }
     }
 
-    /// Settings by the name of their preset: `model`, `tokens_500_50`, `chars_1000_200`.
+    /// Settings by name, as [`FromStr`] reads them; `None` where there are none of that name.
     pub fn preset(name: &str) -> Option<Self> {
-        match name {
-            "model" => Some(Self::model()),
-            "tokens_500_50" => Some(Self::tokens_500_50()),
-            "chars_1000_200" => Some(Self::chars_1000_200()),
-            _ => None,
-        }
+        name.parse().ok()
     }
 
     /// The size that chunks really get.
@@ -82,6 +78,16 @@ impl ChunkerConfig {
         match self.unit {
             Unit::Tokens => self.effective_size(),
             Unit::Characters => self.model_tokens,
+        }
+    }
+
+    /// The most tokens that a chunk may repeat. Where the model cuts the size
+    /// in characters down, it cuts this in proportion: else most of a chunk
+    /// of Chinese would be what the one before said.
+    pub(crate) fn overlap_tokens(&self) -> usize {
+        match self.unit {
+            Unit::Tokens => self.overlap,
+            Unit::Characters => self.model_tokens * self.overlap / self.size,
         }
     }
 
@@ -108,5 +114,37 @@ impl ChunkerConfig {
             )));
         }
         Ok(())
+    }
+}
+
+impl FromStr for ChunkerConfig {
+    type Err = ChunkerError;
+
+    /// The name of a preset (`model`, `tokens_500_50`, `chars_1000_200`), or
+    /// unit, size and overlap: `tokens:300:30`, `chars:1500:100`.
+    fn from_str(name: &str) -> Result<Self, ChunkerError> {
+        match name {
+            "model" => return Ok(Self::model()),
+            "tokens_500_50" => return Ok(Self::tokens_500_50()),
+            "chars_1000_200" => return Ok(Self::chars_1000_200()),
+            _ => {}
+        }
+        let unknown = || {
+            ChunkerError::Config(format!(
+                "{name:?} is neither `model`, `tokens_500_50` nor `chars_1000_200`, nor unit, size and overlap \
+                 as in `tokens:300:30` or `chars:1500:100`"
+            ))
+        };
+        let (unit, sizes) = name.split_once(':').ok_or_else(unknown)?;
+        let (size, overlap) = sizes.split_once(':').ok_or_else(unknown)?;
+        let unit = match unit {
+            "tokens" => Unit::Tokens,
+            "chars" => Unit::Characters,
+            _ => return Err(unknown()),
+        };
+        let number = |text: &str| text.parse().map_err(|_| unknown());
+        let config = Self { unit, size: number(size)?, overlap: number(overlap)?, ..Self::model() };
+        config.check()?;
+        Ok(config)
     }
 }

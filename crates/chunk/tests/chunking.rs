@@ -1,134 +1,15 @@
 //! Chunks by the real tokenizer.
 #![allow(clippy::unwrap_used)]
 
-use ragstream_chunk::{Chunker, ChunkerConfig};
+mod common;
+
+use common::{DOCUMENT, check, chunker, cut, random_text, tokenizer, tokenizer_json};
+use ragstream_chunk::{Chunker, ChunkerConfig, Unit};
 use ragstream_core::{
-    chunk::Chunk,
-    id::{ChunkId, DocumentId, Version},
+    id::{ChunkId, Version},
     text::{DocumentText, Markup, PageStart},
 };
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use std::path::{Path, PathBuf};
-use tokenizers::Tokenizer;
-
-fn tokenizer_json() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let folder = std::env::var_os("RAGSTREAM_MODEL_DIR")
-        .map_or_else(|| root.join(".ragstream/parts/model"), PathBuf::from);
-    let path = folder.join("tokenizer.json");
-    assert!(path.exists(), "{} is not there: run `make parts`, or set RAGSTREAM_MODEL_DIR", path.display());
-    path
-}
-
-fn chunker(config: ChunkerConfig) -> Chunker {
-    Chunker::new(tokenizer_json(), config).unwrap()
-}
-
-/// An independent count.
-fn tokenizer() -> Tokenizer {
-    let mut tokenizer = Tokenizer::from_file(tokenizer_json()).unwrap();
-    tokenizer.with_truncation(None).unwrap();
-    tokenizer.with_padding(None);
-    tokenizer
-}
-
-const DOCUMENT: DocumentId = DocumentId(uuid::Uuid::nil());
-
-fn cut(chunker: &Chunker, markup: Markup, text: &str) -> Vec<Chunk> {
-    let text = DocumentText { text: text.to_owned(), markup, ..DocumentText::default() };
-    chunker.chunks(&text, DOCUMENT, Version(1)).unwrap()
-}
-
-/// What holds for all chunks of all texts.
-fn check(tokenizer: &Tokenizer, config: ChunkerConfig, text: &str, chunks: &[Chunk]) {
-    let mut covered = 0;
-    let mut last_start = 0;
-    for (position, chunk) in chunks.iter().enumerate() {
-        let (start, end) = (chunk.span.start as usize, chunk.span.end as usize);
-        assert_eq!(chunk.text, text[start..end]);
-        assert!(!chunk.text.trim().is_empty());
-        assert_eq!(chunk.position as usize, position);
-        assert!(
-            position == 0 || start > last_start,
-            "chunks are in order and none begins where another does"
-        );
-        if start > covered {
-            assert!(text[covered..start].trim().is_empty(), "lost {:?}", &text[covered..start]);
-        }
-        assert!(end > covered, "a chunk adds something");
-        (covered, last_start) = (end, start);
-        let tokens = tokenizer.encode(chunk.text.as_str(), false).unwrap().len();
-        assert_eq!(tokens, chunk.tokens as usize);
-        assert!(tokens <= config.model_tokens, "{tokens} tokens");
-        match config.unit {
-            ragstream_chunk::Unit::Tokens => assert!(tokens <= config.size, "{tokens} tokens"),
-            ragstream_chunk::Unit::Characters => assert!(chunk.text.chars().count() <= config.size),
-        }
-        assert!(chunk.text.len() <= 16 * config.model_tokens, "{} bytes", chunk.text.len());
-    }
-    assert!(text[covered..].trim().is_empty(), "lost {:?}", &text[covered..]);
-}
-
-/// Words of many scripts, marks, blanks, and things that are hard on tokenizers.
-const PIECES: &[&str] = &[
-    "the",
-    "retrieval",
-    "antidisestablishmentarianism",
-    "a",
-    "Straße",
-    "naïve",
-    "e\u{301}te\u{301}",
-    "北京是中国的首都",
-    "。",
-    "مرحبا",
-    "بالعالم",
-    "שלום",
-    "สวัสดีครับ",
-    "日本語のテキスト",
-    "한국어",
-    "😀",
-    "👨‍👩‍👧‍👦",
-    "🇩🇪",
-    "\u{200b}",
-    "\u{0}",
-    "\u{feff}",
-    "3.14159",
-    "foo_bar(baz);",
-    "[SEP]",
-    "[UNK]",
-    ".",
-    ",",
-    "!?",
-    "…",
-    "#",
-    "##",
-    "# Heading",
-    "- item",
-    "| a | b |",
-    "```",
-    "> quote",
-    "---",
-    "$x^2$",
-    "<b>",
-    "https://example.org/a?b=c",
-    "\u{1f}",
-    "ﬀ",
-    "İ",
-    "ǅ",
-];
-const BLANKS: &[&str] = &["", " ", " ", " ", "\n", "\n\n", "\r\n", "\t", "\u{a0}", "\u{2028}", "   \n  "];
-
-fn random_text(rng: &mut StdRng, length: usize) -> String {
-    let mut text = String::new();
-    while text.len() < length {
-        let piece = PIECES[rng.random_range(0..PIECES.len())];
-        // Now and then something endless.
-        let times = if rng.random_bool(0.01) { rng.random_range(1..400) } else { 1 };
-        text.push_str(&piece.repeat(times));
-        text.push_str(BLANKS[rng.random_range(0..BLANKS.len())]);
-    }
-    text
-}
+use rand::{SeedableRng, rngs::StdRng};
 
 #[test]
 fn any_text_is_cut_without_loss_and_to_size() {
@@ -229,13 +110,97 @@ fn pages_and_headings_are_known() {
 #[test]
 fn ids_follow_from_document_version_name_and_position() {
     let chunker = chunker(ChunkerConfig::model());
-    assert_eq!(chunker.name(), "tokens-200-20-v1");
+    assert_eq!(chunker.name(), "tokens-200-20-v2");
     let chunk = cut(&chunker, Markup::Plain, "text").remove(0);
-    assert_eq!(chunk.id, ChunkId::derive(DOCUMENT, Version(1), "tokens-200-20-v1", 0));
-    let name = |preset| self::chunker(ChunkerConfig::preset(preset).unwrap()).name().to_owned();
-    assert_eq!(name("tokens_500_50"), "tokens-500-50-max254-v1");
-    assert_eq!(name("chars_1000_200"), "chars-1000-200-max254tokens-v1");
+    assert_eq!(chunk.id, ChunkId::derive(DOCUMENT, Version(1), "tokens-200-20-v2", 0));
+    let name = |preset| common::chunker(ChunkerConfig::preset(preset).unwrap()).name().to_owned();
+    assert_eq!(name("tokens_500_50"), "tokens-500-50-max254-v2");
+    assert_eq!(name("chars_1000_200"), "chars-1000-200-max254tokens-v2");
     assert_eq!(ChunkerConfig::preset("x"), None);
+    assert_eq!(name("tokens:300:30"), "tokens-300-30-max254-v2");
+}
+
+#[test]
+fn size_and_overlap_may_be_told() {
+    let model = ChunkerConfig::model();
+    let parse = |name: &str| name.parse::<ChunkerConfig>();
+    assert_eq!(parse("tokens:120:12").unwrap(), ChunkerConfig { size: 120, overlap: 12, ..model });
+    let characters = ChunkerConfig { unit: Unit::Characters, size: 1500, overlap: 100, ..model };
+    assert_eq!(parse("chars:1500:100").unwrap(), characters);
+    for (bad, why) in [
+        ("tokens", "as in `tokens:300:30`"),
+        ("words:3:1", "as in `tokens:300:30`"),
+        ("tokens:300", "as in `tokens:300:30`"),
+        ("tokens:many:1", "as in `tokens:300:30`"),
+        ("tokens:-5:1", "as in `tokens:300:30`"),
+        ("tokens:0:0", "can't be 0"),
+        ("chars:100:100", "leaves no room"),
+        ("tokens:500:254", "leaves no room"),
+    ] {
+        let error = parse(bad).unwrap_err().to_string();
+        assert!(error.contains(why), "{bad}: {error}");
+    }
+}
+
+/// Sentences that differ, so that what is repeated can be told.
+fn sentences(count: usize) -> String {
+    (0..count).map(|n| format!("Ferry number {n} leaves at noon and carries people. ")).collect()
+}
+
+#[test]
+fn presets_fill_their_chunks_and_repeat_what_they_promise() {
+    let text = sentences(400);
+    for (name, least, overlap) in [
+        ("model", 180, 20),
+        ("tokens_500_50", 230, 50),
+        ("chars_1000_200", 180, 60),
+        ("tokens:100:40", 85, 40),
+    ] {
+        let config: ChunkerConfig = name.parse().unwrap();
+        let chunks = cut(&chunker(config), Markup::Plain, &text);
+        check(&tokenizer(), config, &text, &chunks);
+        for pair in chunks.windows(2) {
+            assert!(pair[0].tokens >= least, "{name}: {} tokens", pair[0].tokens);
+            assert!(pair[0].text.ends_with('.') && pair[1].text.starts_with("Ferry"), "{name}");
+            let shared = &text[pair[1].span.start as usize..pair[0].span.end as usize];
+            let tokens = tokenizer().encode(shared, false).unwrap().len();
+            assert!(tokens <= overlap, "{name} repeats {tokens} tokens");
+            assert!(tokens + 1 >= overlap / 2, "{name} repeats only {tokens} tokens");
+        }
+    }
+}
+
+#[test]
+fn little_is_repeated_where_the_model_reads_less_than_was_asked_for() {
+    let text = "他说今天天气很好，我们去公园散步吧。".repeat(200);
+    let config = ChunkerConfig::chars_1000_200();
+    let chunks = cut(&chunker(config), Markup::Plain, &text);
+    check(&tokenizer(), config, &text, &chunks);
+    let all: usize = chunks.iter().map(|chunk| chunk.text.len()).sum();
+    assert!(all < text.len() * 4 / 3, "{all} of {}", text.len());
+}
+
+#[test]
+fn nothing_is_repeated_below_another_heading() {
+    let section = |n: usize| format!("## Part {n}\n\n{}\n\n", sentences(3 + n % 30));
+    let text: String = (0..40).map(section).collect();
+    let config = ChunkerConfig::tokens_500_50();
+    let chunks = cut(&chunker(config), Markup::Markdown, &text);
+    check(&tokenizer(), config, &text, &chunks);
+    let mut repeated = 0;
+    for pair in chunks.windows(2) {
+        if pair[1].span.start < pair[0].span.end {
+            let shared = &text[pair[1].span.start as usize..pair[0].span.end as usize];
+            assert!(
+                !shared.trim_start_matches(|c| c != '#').contains("##") || shared.starts_with("##"),
+                "{shared}"
+            );
+            repeated += 1;
+        }
+        let above = text[..pair[1].span.start as usize + 3].rfind("## ").unwrap();
+        assert!(text[above + 3..].starts_with(&pair[1].headings[0]), "{:?}", pair[1].headings);
+    }
+    assert!(repeated > 5);
 }
 
 #[test]

@@ -25,7 +25,7 @@ use std::{
 use tracing::warn;
 
 /// Candidates that each leg gives to the fusion, at least: beyond about so
-/// many ranks, a share of `1 / (60 + rank)` no longer moves a hit into a top ten.
+/// many ranks, a share of the fused score no longer moves a hit into a top ten.
 const LEG_DEPTH: usize = 64;
 
 /// Candidates for each hit wanted, where many are wanted.

@@ -113,7 +113,7 @@ pub struct LegScore {
 pub struct Hit {
     /// Its id.
     pub chunk_id: ChunkId,
-    /// Reciprocal rank fusion of the legs: up to 2/61.
+    /// Reciprocal rank fusion of the legs: 1 for what is the first of both.
     pub score: f32,
     /// In the vector leg, if it was among its candidates.
     pub vector: Option<LegScore>,
