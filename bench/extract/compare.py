@@ -8,7 +8,7 @@ folder.
 
 Everything runs on one core, one file at a time. A round reads every file once with each extractor, in an order that turns
 from round to round, so that whatever else the machine does hits all of them. Python extractors stay in one process each,
-which has imported them and read every file once before the first round: no start is counted. Ragstream is measured both as
+which has read the smallest file of each format before the first round: no start and no import is counted. Ragstream is measured both as
 it runs (`ragstream`: a new, locked-in process for every file, its start counted) and without processes (`in process`). The
 time of a file is the best of its rounds. Then each file once more with a new Python process (`--cold`), as isolation like
 Ragstream's would cost.
@@ -236,7 +236,7 @@ def manifest(path, kinds):
 def measure(args, files, folder, scratch):
     """{extractor: {path: {"seconds": [...], "text" or "error", "cold": seconds}}}, and pages by path."""
     kinds = {file.kind for file in files}
-    names = [name for name in EXTRACTORS if EXTRACTORS[name][1] & kinds]
+    names = [name for name in EXTRACTORS if EXTRACTORS[name][1] & kinds and name not in args.without]
     workers = {name: Worker(name) for name in names}
     results = {name: {} for name in [CHILD, READERS, *names]}
     pages = {}
@@ -249,7 +249,12 @@ def measure(args, files, folder, scratch):
         entry["seconds"].append(answer["seconds"])
         entry.update({key: answer[key] for key in ("text", "error") if key in answer})
 
-    def read_all(name, keep):
+    def warm_up(name):
+        for kind in EXTRACTORS[name][1] & kinds:
+            sizes = {file.path: (folder / file.path).stat().st_size for file in files if file.kind == kind}
+            workers[name].read(folder / min(sizes, key=sizes.get))
+
+    def read_all(name):
         if name not in EXTRACTORS:
             out = scratch / "texts"
             report = ragstream(args.ragstream, folder, name == READERS, out)
@@ -262,21 +267,19 @@ def measure(args, files, folder, scratch):
                 else:
                     answer["text"] = text.read_text(encoding="utf-8")
                     pages[file.path] = measured["pages"]
-                if keep:
-                    note(name, file.path, answer)
+                note(name, file.path, answer)
             return
         for path in mine(name):
-            answer = workers[name].read(folder / path)
-            if keep:
-                note(name, path, answer)
+            note(name, path, workers[name].read(folder / path))
 
     order = list(results)
     try:
-        for turn in range(args.rounds + 1):
-            say = f"round {turn} of {args.rounds}" if turn else "warming up"
-            print(say, file=sys.stderr)
+        for name in names:
+            warm_up(name)
+        for turn in range(args.rounds):
+            print(f"round {turn + 1} of {args.rounds}", file=sys.stderr)
             for name in order[turn % len(order) :] + order[: turn % len(order)]:
-                read_all(name, keep=turn > 0)
+                read_all(name)
     finally:
         for worker in workers.values():
             worker.stop()
@@ -380,6 +383,7 @@ def main():
     parser.add_argument("--rounds", metavar="N", type=int, default=5)
     parser.add_argument("--cold", action="store_true", help="also a new Python process for each file")
     parser.add_argument("--formats", metavar="LIST", help="only these, as pdf,docx")
+    parser.add_argument("--without", metavar="NAME", action="append", default=[], help="leave this extractor out")
     parser.add_argument("--json", metavar="FILE", help="write every time and failure to this file")
     parser.add_argument("--serve", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -390,6 +394,9 @@ def main():
     if not args.manifest.is_file():
         parser.error(f"there is no manifest {args.manifest}")
 
+    for name in args.without:
+        if name not in EXTRACTORS:
+            parser.error(f"there is no extractor {name}: there are {', '.join(EXTRACTORS)}")
     kinds = set().union(*(kinds for _, kinds in EXTRACTORS.values()))
     if args.formats:
         kinds &= set(args.formats.split(","))

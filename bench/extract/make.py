@@ -2,7 +2,7 @@
 
     python make.py DIR
 
-The same files each time, for `compare.py --manifest DIR/manifest.tsv`.
+The same text each time, for `compare.py --manifest DIR/manifest.tsv`.
 """
 
 import json
@@ -94,10 +94,10 @@ def sheet(path, author, rows):
 FILES = [
     ("letter.pdf", pdf, 2),
     ("report.pdf", pdf, 100),
-    ("book.pdf", pdf, 800),
+    ("book.pdf", pdf, 300),
     ("letter.docx", word, 8),
     ("report.docx", word, 400),
-    ("book.docx", word, 4000),
+    ("book.docx", word, 1500),
     ("talk.pptx", slides, 60),
     ("deliveries.xlsx", sheet, 20_000),
 ]
