@@ -23,6 +23,7 @@ use texts::Texts;
 #[derive(Args)]
 pub(crate) struct ExtractArgs {
     /// Every file of this folder and of those below it is read.
+    #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Files that are read at once; the number of cores by default.
     #[arg(long, value_name = "N")]
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: ExtractArgs) -> Result<()> {
     let texts = args.out.as_deref().map(|out| Texts::create(out, &args.dir, &sources)).transpose()?;
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let config: IngestionConfig = config::load("ingestion")?;
-    let reader = Reader { child: roles::extractor(&config)?, in_process: args.in_process };
+    let reader = Reader::new(roles::extractor(&config)?, args.in_process);
 
     let bar = ProgressBar::new(sources.len() as u64);
     let begun = Instant::now();

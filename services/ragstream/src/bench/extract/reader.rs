@@ -36,11 +36,20 @@ pub(crate) struct Failure {
 
 /// Reads as ingestion does, or in this process.
 pub(crate) struct Reader {
-    pub(crate) child: ChildExtractor,
-    pub(crate) in_process: bool,
+    child: ChildExtractor,
+    in_process: bool,
 }
 
 impl Reader {
+    pub(crate) fn new(child: ChildExtractor, in_process: bool) -> Self {
+        if in_process {
+            // Readers panic on what they don't know, and that is caught. As in a child nothing is printed:
+            // a message may quote the document, and a backtrace takes longer than a page.
+            std::panic::set_hook(Box::new(|_| {}));
+        }
+        Self { child, in_process }
+    }
+
     /// The measures, and the text if there is one.
     pub(crate) async fn read(&self, source: Source) -> (Reading, Option<String>) {
         let format = format_of(&source);

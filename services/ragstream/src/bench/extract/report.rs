@@ -9,6 +9,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 /// Bytes of a megabyte, as throughput is told in.
 const MB: f64 = 1e6;
 const MIB: f64 = (1 << 20) as f64;
+/// So much of a message goes into the table: what is wrong, if not all that could be done about it.
+const MESSAGE_CHARS: usize = 80;
 
 /// What holds for the whole run.
 pub(crate) struct Run {
@@ -200,7 +202,8 @@ impl Report {
     fn failures_table(&self) -> Table {
         let mut table = table(["class", "files", "for example", "which says"]);
         for FailureRow { class, files, example, message } in &self.failures {
-            table.add_row([(*class).to_owned(), files.to_string(), printable(example), printable(message)]);
+            let message: String = message.chars().take(MESSAGE_CHARS).collect();
+            table.add_row([(*class).to_owned(), files.to_string(), printable(example), printable(&message)]);
         }
         table
     }
@@ -208,7 +211,7 @@ impl Report {
 
 fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::NOTHING);
     table.set_header(header);
     table
 }
