@@ -143,14 +143,11 @@ impl fmt::Display for Report {
             self.jobs,
             if self.in_process { ", in this process" } else { ", a process each" }
         )?;
-        writeln!(
-            f,
-            "{:.1} MB ({} MB/s), {pages} pages ({} pages/s), {:.1} MB of text",
-            bytes as f64 / MB,
-            rate(self.total.mb_per_second),
-            rate(self.total.pages_per_second),
-            text_bytes as f64 / MB
-        )?;
+        write!(f, "{:.1} MB ({} MB/s), ", bytes as f64 / MB, rate(self.total.mb_per_second))?;
+        if pages > 0 {
+            write!(f, "{pages} pages ({} pages/s), ", rate(self.total.pages_per_second))?;
+        }
+        writeln!(f, "{:.1} MB of text", text_bytes as f64 / MB)?;
         if let Some(peak) = self.peak_memory_bytes {
             let whose = if self.in_process { "this process" } else { "the largest process" };
             writeln!(f, "{:.0} MiB of memory at most in {whose}", peak as f64 / MIB)?;
