@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Verify(client::verify::VerifyArgs),
     /// Build every index anew from the log, while it serves.
     Rebuild(client::rebuild::RebuildArgs),
-    /// Measure a node: throughput, latency, freshness.
+    /// Measure a node (throughput, latency, freshness), or extraction alone.
     Bench(bench::BenchArgs),
     /// Extract one file: what ingestion runs for each document.
     #[command(hide = true, disable_help_flag = true)]

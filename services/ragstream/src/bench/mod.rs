@@ -1,10 +1,12 @@
-//! `ragstream bench`: how fast a node is, against the bare model in the same run.
+//! `ragstream bench`: how fast a node is, against the bare model in the same run; and
+//! `ragstream bench extract`: how fast files are read ([`extract`]).
 //!
-//! Phases, in order: the bare model, the pipeline on the same chunks, the bare
+//! Phases of the first, in order: the bare model, the pipeline on the same chunks, the bare
 //! model again (so that a drifting machine shows), upload latency while
 //! ingestion runs, freshness on an idle node, and queries on a filled index.
 
 mod corpus;
+mod extract;
 mod load;
 mod model;
 mod node;
@@ -14,14 +16,17 @@ mod stats;
 
 use crate::{addresses::Addresses, client::Api};
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 use corpus::Corpus;
 use node::Node;
 use report::Report;
 use std::path::PathBuf;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Measure this node. Without it a standalone node is started for the run, in a folder of its own.
     #[arg(long, env = "RAGSTREAM_URL", value_name = "URL")]
     url: Option<String>,
@@ -50,7 +55,17 @@ pub(crate) struct BenchArgs {
     addresses: Addresses,
 }
 
-pub(crate) async fn run(args: BenchArgs) -> Result<()> {
+/// What is measured instead of a node.
+#[derive(Subcommand)]
+enum Part {
+    /// Measure extraction alone: read the files of a folder as ingestion does, and say how fast.
+    Extract(extract::ExtractArgs),
+}
+
+pub(crate) async fn run(mut args: BenchArgs) -> Result<()> {
+    if let Some(Part::Extract(args)) = args.part.take() {
+        return extract::run(args).await;
+    }
     ensure!(args.documents > 0 && args.clients > 0, "give at least one document and one client");
     let corpus = Corpus::new(args.seed);
     let pages: Vec<String> = (0..args.documents).map(|i| corpus.page(i)).collect();

@@ -100,7 +100,7 @@ impl Report {
 }
 
 /// What the figures depend on.
-fn machine() -> Value {
+pub(crate) fn machine() -> Value {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let field = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();

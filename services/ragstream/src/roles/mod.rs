@@ -2,7 +2,7 @@
 
 mod ties;
 
-pub(crate) use ties::{tie_embedding, tie_gateway, tie_ingestion, tie_query};
+pub(crate) use ties::{extractor, tie_embedding, tie_gateway, tie_ingestion, tie_query};
 
 use crate::{
     cli::{LogArgs, RoleArgs},

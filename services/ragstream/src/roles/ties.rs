@@ -56,6 +56,20 @@ pub(crate) fn tie_gateway(
     Ok(())
 }
 
+/// What reads documents, under the limits of ingestion.
+pub(crate) fn extractor(config: &IngestionConfig) -> Result<ChildExtractor> {
+    Ok(ChildExtractor {
+        program: std::env::current_exe().context("can't find this program's own file")?,
+        args: vec!["extract-child".into()],
+        limits: Limits {
+            memory_bytes: config.extract_memory,
+            wall: Duration::from_secs(config.extract_seconds),
+            text_bytes: config.extract_output,
+            ..Limits::default()
+        },
+    })
+}
+
 pub(crate) fn tie_ingestion(
     config: IngestionConfig,
     addresses: &Addresses,
@@ -74,16 +88,7 @@ pub(crate) fn tie_ingestion(
     let chunker = Chunker::new(tokenizer, chunking).map_err(|e| ConfigError(e.to_string()))?;
     fs::create_dir_all(&config.work_dir)
         .with_context(|| format!("can't create the work folder {}", config.work_dir.display()))?;
-    let extractor = ChildExtractor {
-        program: std::env::current_exe().context("can't find this program's own file")?,
-        args: vec!["extract-child".into()],
-        limits: Limits {
-            memory_bytes: config.extract_memory,
-            wall: Duration::from_secs(config.extract_seconds),
-            text_bytes: config.extract_output,
-            ..Limits::default()
-        },
-    };
+    let extractor = extractor(&config)?;
     let ports = ragstream_ingestion::Ports {
         requests: log.faults.source(group_source(
             &log.config,
