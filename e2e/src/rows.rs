@@ -128,6 +128,11 @@ impl Rows {
         self.chunks.values().filter(move |c| c.document == document && c.version == version)
     }
 
+    /// Whether nothing more will happen by itself.
+    pub fn is_drained(&self) -> bool {
+        self.outbox == 0 && self.unfinished().next().is_none()
+    }
+
     /// Jobs that something is yet to happen to: all that are not final, nor held by a user.
     pub fn unfinished(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values().filter(|job| !job.is_final() && job.stage != "paused")
