@@ -93,6 +93,10 @@ CREATE TABLE IF NOT EXISTS document_chunks (
     UNIQUE (document_id, version, position)
 );
 
+-- What keeps a version from being whole.
+CREATE INDEX IF NOT EXISTS document_chunks_open ON document_chunks (document_id, version)
+    WHERE status IN ('pending', 'failed');
+
 -- Records on their way to the log, written in the transaction that causes them.
 CREATE TABLE IF NOT EXISTS outbox (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

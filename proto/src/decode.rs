@@ -100,7 +100,7 @@ mod tests {
         let sent = encode::ingest_requested(&event, &origin());
         assert_eq!(ingest_requested(sent.value.as_deref()).expect("decodes"), event);
 
-        let event = ChunkReady { document: document(), chunk: chunk(), chunk_count: 9 };
+        let event = ChunkReady { document: document(), chunk: chunk(), chunk_count: Some(9) };
         let sent = encode::chunk_ready(&event, &origin());
         assert_eq!(chunk_ready(sent.value.as_deref()).expect("decodes"), event);
 
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_invalid() {
-        let wrong = v1::ChunkReady { document: None, chunk: None, chunk_count: 1 }.encode_to_vec();
+        let wrong = v1::ChunkReady { document: None, chunk: None, chunk_count: None }.encode_to_vec();
         for bytes in [Some(&b"\xff\xff\xff"[..]), Some(&wrong[..]), None] {
             let fault = chunk_ready(bytes).expect_err("undecodable");
             assert_eq!((fault.kind, fault.class), (FaultKind::Invalid, "undecodable"));

@@ -22,8 +22,8 @@ pub struct ChunkReady {
     pub document: DocumentRef,
     /// The chunk.
     pub chunk: Chunk,
-    /// Chunks of the version in all.
-    pub chunk_count: u32,
+    /// Chunks of the version in all; `None` for those cut before its text was at its end.
+    pub chunk_count: Option<u32>,
 }
 
 /// A chunk was embedded: hold it, invisible until its version is committed.

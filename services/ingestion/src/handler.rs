@@ -1,17 +1,18 @@
 //! One document's way through ingestion.
 
-use crate::{metrics, open::OpenAttempts, scratch::Scratch};
+use crate::{
+    flow::{Flow, Outcome},
+    metrics,
+    open::OpenAttempts,
+    scratch::Scratch,
+};
 use async_trait::async_trait;
-use futures::{StreamExt, stream};
 use ragstream_chunk::Chunker;
 use ragstream_core::{
-    chunk::Chunk,
-    document::text_key,
-    event::{ChunkReady, IndexKey, IngestRequested},
+    event::{IndexKey, IngestRequested},
     fault::{Fault, Result},
-    id::{DocumentId, Version},
-    ports::{Attempt, BlobStore, GivenUp, IngestionLedger, JobFailure, Lineage, Publisher},
-    text::DocumentText,
+    id::{ChunkId, DocumentId, Version},
+    ports::{Attempt, BlobStore, GivenUp, IngestionLedger, JobFailure, Publisher},
 };
 use ragstream_extract::ChildExtractor;
 use ragstream_proto::{
@@ -21,10 +22,6 @@ use ragstream_proto::{
 use ragstream_worker::{Handler, Message, Verdict};
 use std::{path::PathBuf, sync::Arc};
 use tracing::Instrument;
-
-/// Chunk events appended at once: bounds what a large document holds in the
-/// producer's queue.
-const APPEND_BATCH: usize = 256;
 
 /// Attempts on record after which a document is given up whatever happened to
 /// them. Failures that are reported end sooner, by the worker's own count: this
@@ -39,14 +36,6 @@ pub(crate) struct Ingestion {
     pub(crate) extractor: ChildExtractor,
     pub(crate) chunker: Arc<Chunker>,
     pub(crate) work_dir: PathBuf,
-}
-
-/// What became of a request.
-enum Outcome {
-    /// Its chunks are in the log.
-    Chunked,
-    /// Its version is paused, superseded, cancelled or deleted, or chunked already.
-    Unwanted,
 }
 
 #[async_trait]
@@ -66,7 +55,11 @@ impl Handler for Ingestion {
         metrics::DOCUMENTS.with_label_values(&[fault.class]).inc();
         let document = &event.document;
         let given_up = GivenUp { failure: JobFailure::from(fault), place: message.place() };
-        self.ledger.fail_job(document.document_id, document.version, &given_up).await.map(drop)
+        let (id, origin) = (document.document_id, Origin::following(|name| message.header(name)));
+        let tombstones = |chunks: &[ChunkId]| {
+            chunks.iter().map(|chunk| encode::gone(IndexKey::Chunk(*chunk), id, &origin)).collect()
+        };
+        self.ledger.fail_job(id, document.version, &given_up, &tombstones).await.map(drop)
     }
 }
 
@@ -134,35 +127,11 @@ impl Ingestion {
                 format!("extraction was begun {} times and never came to an end", attempt.number - 1),
             ));
         }
-        let text = self.extract(event, &scratch).await?;
-        drop(scratch);
+        let extraction = self.extractor.start(scratch.path(), &event.document.filename).await?;
         if !self.ledger.begin_chunking(id, version).await? {
             return Ok(Outcome::Unwanted);
         }
-        let (text, chunks) = self.cut(text, event).await?;
-        self.store_text(event, &text).await?;
-        let lineage = Lineage {
-            extractor: text.extractor.clone(),
-            chunker: self.chunker.name().to_owned(),
-            pages: text.pages.last().map(|last| last.page),
-            text_bytes: text.text.len() as u64,
-            title: text.title.clone(),
-            properties: text.metadata.clone(),
-        };
-        if attempt.chunked_before {
-            self.retire_outdated(event, &chunks, origin).await?;
-        }
-        if !self.ledger.record_chunks(id, version, &chunks, &lineage).await? {
-            // A deletion may have come before the text: it would lie there for ever.
-            self.blobs.delete(&text_key(id, version)).await?;
-            return Ok(Outcome::Unwanted);
-        }
-        let (count, bytes) = (chunks.len(), lineage.text_bytes);
-        self.append(event, chunks, origin).await?;
-        metrics::CHUNKS.inc_by(count as u64);
-        metrics::TEXT_BYTES.inc_by(bytes);
-        tracing::debug!(chunks = count, bytes, extractor = lineage.extractor, "document chunked");
-        Ok(Outcome::Chunked)
+        Flow::new(self, event, origin, attempt).run(extraction).await
     }
 
     /// An outage uses up no attempt: the one that it interrupted goes on.
@@ -175,70 +144,5 @@ impl Ingestion {
             self.open.begun(id, version);
         }
         Ok(attempt)
-    }
-
-    async fn extract(&self, event: &IngestRequested, scratch: &Scratch) -> Result<DocumentText> {
-        let timer = metrics::EXTRACT_SECONDS.start_timer();
-        let text = self.extractor.extract(scratch.path(), &event.document.filename).await?;
-        timer.observe_duration();
-        Ok(text)
-    }
-
-    async fn cut(&self, text: DocumentText, event: &IngestRequested) -> Result<(DocumentText, Vec<Chunk>)> {
-        let chunker = self.chunker.clone();
-        let (id, version) = (event.document.document_id, event.document.version);
-        let (text, chunks) = tokio::task::spawn_blocking(move || {
-            let chunks = chunker.chunks(&text, id, version);
-            (text, chunks)
-        })
-        .await
-        .map_err(|e| Fault::failed("chunker_panicked", "the chunker panicked").caused_by(e))?;
-        let chunks = chunks?;
-        if chunks.is_empty() {
-            return Err(Fault::invalid("empty_document", "there is no text in the document"));
-        }
-        Ok((text, chunks))
-    }
-
-    async fn store_text(&self, event: &IngestRequested, text: &DocumentText) -> Result<()> {
-        let key = text_key(event.document.document_id, event.document.version);
-        let bytes = text.text.clone().into_bytes().into();
-        self.blobs.put(&key, stream::once(async { Ok(bytes) }).boxed()).await.map(drop)
-    }
-
-    /// Other settings cut other chunks: those of an earlier attempt leave the log
-    /// and the rows, for the version would never be whole with them.
-    async fn retire_outdated(
-        &self,
-        event: &IngestRequested,
-        chunks: &[Chunk],
-        origin: &Origin,
-    ) -> Result<()> {
-        let (id, version) = (event.document.document_id, event.document.version);
-        let outdated = self.ledger.outdated_chunks(id, version, chunks).await?;
-        for outdated in outdated.chunks(APPEND_BATCH) {
-            let tombstones =
-                outdated.iter().map(|chunk| encode::gone(IndexKey::Chunk(*chunk), id, origin)).collect();
-            self.publisher.append(tombstones).await?;
-            self.ledger.forget_chunks(outdated).await?;
-        }
-        Ok(())
-    }
-
-    async fn append(&self, event: &IngestRequested, chunks: Vec<Chunk>, origin: &Origin) -> Result<()> {
-        let chunk_count = chunks.len() as u32;
-        let mut chunks = chunks.into_iter().peekable();
-        while chunks.peek().is_some() {
-            let records = chunks
-                .by_ref()
-                .take(APPEND_BATCH)
-                .map(|chunk| {
-                    let ready = ChunkReady { document: event.document.clone(), chunk, chunk_count };
-                    encode::chunk_ready(&ready, origin)
-                })
-                .collect();
-            self.publisher.append(records).await?;
-        }
-        Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! Ingestion: bytes to text to chunks.
 //!
-//! [`handler`] follows one document: fetch, put the attempt on record, extract in
-//! a child process, cut, write rows, append chunk events.
+//! [`handler`] takes one document: fetches it, puts the attempt on record, starts
+//! the extraction in a child process. [`flow`] follows its text.
 
 mod config;
+mod flow;
 mod handler;
 mod metrics;
 mod open;

@@ -176,7 +176,12 @@ impl World {
                 tokens: 1,
             })
             .collect();
-        assert!(self.ledger.record_chunks(id, version, &chunks, &Lineage::default()).await.unwrap());
+        assert!(
+            self.ledger
+                .record_chunks(id, version, &chunks, chunks.len() as u32, &Lineage::default())
+                .await
+                .unwrap()
+        );
         let origin = Origin { correlation_id: "c".into(), trace: TraceContext::root() };
         let records = chunks.iter().map(|chunk| {
             let (document, chunk) = (document.clone(), chunk.clone());

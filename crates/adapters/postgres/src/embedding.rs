@@ -106,9 +106,15 @@ pub(crate) async fn begin_commit(
                   WHERE j.document_id = asked.document_id AND j.version = asked.version
                     AND d.document_id = j.document_id AND d.version = j.version
                     AND j.stage IN ('embedding', 'indexing')
-                    AND j.chunks_total = (SELECT count(*) FROM document_chunks c
+                    -- Counting is for the last: there are as many askers as batches of chunks.
+                    AND CASE WHEN EXISTS (SELECT FROM document_chunks c
                                            WHERE c.document_id = j.document_id AND c.version = j.version
-                                             AND c.status IN ('embedded', 'indexed'))
+                                             AND c.status IN ('pending', 'failed'))
+                             THEN false
+                             ELSE j.chunks_total = (SELECT count(*) FROM document_chunks c
+                                                     WHERE c.document_id = j.document_id
+                                                       AND c.version = j.version)
+                             END
               RETURNING j.document_id, j.version, j.job_id, j.chunks_total),
              whole AS (
                  SELECT * FROM begun
@@ -226,11 +232,21 @@ async fn lock_documents_of(transaction: &impl GenericClient, chunks: &[Uuid]) ->
     control::lock(transaction, &documents).await
 }
 
-/// A chunk is given up, and with it its job, unless that is over or paused.
+/// A chunk is given up, and with it its job, unless that is over or paused. A job whose text
+/// still comes fails at its end ([`fail_by_chunks`]): what else there is of it is not lost.
 pub(crate) async fn fail_chunk(ledger: &Ledger, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool> {
     let mut client = ledger.client().await?;
     let transaction = client.transaction().await.map_err(fault)?;
     lock_documents_of(&transaction, &[chunk_id.0]).await?;
+    // Whoever records the end of the text comes before this, or waits and sees what it did.
+    transaction
+        .execute(
+            "SELECT FROM document_jobs j JOIN document_chunks c USING (document_id, version)
+              WHERE c.chunk_id = $1 FOR NO KEY UPDATE OF j",
+            &[&chunk_id.0],
+        )
+        .await
+        .map_err(fault)?;
     let statement = transaction
         .prepare_cached(
             "WITH chunk AS (
@@ -245,6 +261,7 @@ pub(crate) async fn fail_chunk(ledger: &Ledger, chunk_id: ChunkId, given_up: &Gi
                         updated_at = now(), completed_at = now()
                    FROM chunk
                   WHERE j.document_id = chunk.document_id AND j.version = chunk.version
+                    AND j.chunks_total IS NOT NULL
                     AND j.stage NOT IN ('complete', 'failed', 'paused', 'cancelled'))
              SELECT count(*) AS failed FROM chunk",
         )
@@ -257,4 +274,25 @@ pub(crate) async fn fail_chunk(ledger: &Ledger, chunk_id: ChunkId, given_up: &Gi
         .map_err(fault)?;
     transaction.commit().await.map_err(fault)?;
     Ok(row.get::<_, i64>("failed") == 1)
+}
+
+/// A job fails by chunks that were given up before their total was on record.
+pub(crate) async fn fail_by_chunks(
+    client: &impl GenericClient,
+    document_id: DocumentId,
+    version: Version,
+) -> Result<()> {
+    let statement = client
+        .prepare_cached(
+            "UPDATE document_jobs j
+                SET stage = 'failed', error_class = c.error_class, error_message = c.error_message,
+                    given_up_at = c.given_up_at, updated_at = now(), completed_at = now()
+               FROM (SELECT * FROM document_chunks
+                      WHERE document_id = $1 AND version = $2 AND status = 'failed'
+                      ORDER BY position LIMIT 1) c
+              WHERE j.document_id = $1 AND j.version = $2 AND j.stage = 'embedding'",
+        )
+        .await
+        .map_err(fault)?;
+    client.execute(&statement, &[&document_id.0, &version.0]).await.map(drop).map_err(fault)
 }

@@ -1,14 +1,18 @@
 //! What ingestion writes: attempts, chunk rows, reasons of failures.
 
-use crate::{control, error::fault, pool::Ledger};
+use crate::{control, embedding, error::fault, outbox, pool::Ledger};
 use async_trait::async_trait;
 use ragstream_core::{
     chunk::Chunk,
     fault::Result,
     id::{ChunkId, DocumentId, Version},
-    ports::{Attempt, GivenUp, IngestionLedger, Lineage},
+    ports::{Attempt, GivenUp, IngestionLedger, Lineage, Tombstones},
 };
-use tokio_postgres::{Row, types::Json};
+use std::ops::Range;
+use tokio_postgres::{
+    Row,
+    types::{Json, ToSql},
+};
 
 /// The fence, over a job `j` and its document `d`: the version is the document's
 /// current one, and its job has not ended. Every statement of this file has it.
@@ -17,6 +21,27 @@ macro_rules! workable {
         " j.document_id = $1 AND j.version = $2
           AND d.document_id = j.document_id AND d.version = j.version
           AND j.stage NOT IN ('indexing', 'complete', 'failed', 'paused', 'cancelled')"
+    };
+}
+
+/// What tells of an attempt, over a job `j`.
+macro_rules! attempt {
+    () => {
+        " j.attempts, EXISTS (SELECT FROM document_chunks c
+                              WHERE c.document_id = j.document_id AND c.version = j.version) AS has_chunks"
+    };
+}
+
+/// Rows for chunks of `job` that come as columns, from parameter 3 on.
+macro_rules! rows {
+    () => {
+        " INSERT INTO document_chunks
+                 (chunk_id, document_id, version, position, span_start, span_end, page, headings, tokens)
+          SELECT c.chunk_id, job.document_id, job.version, c.position, c.span_start, c.span_end, c.page,
+                 ARRAY(SELECT jsonb_array_elements_text(c.headings)), c.tokens
+            FROM job, unnest($3::uuid[], $4::int[], $5::bigint[], $6::bigint[], $7::int[], $8::jsonb[], $9::int[])
+                   AS c (chunk_id, position, span_start, span_end, page, headings, tokens)
+          ON CONFLICT DO NOTHING"
     };
 }
 
@@ -52,7 +77,8 @@ impl IngestionLedger for Ledger {
                     "attempts = attempts + 1, started_at = coalesce(started_at, now()),
                      stage = CASE stage WHEN 'accepted' THEN 'text_extraction' ELSE stage END"
                 ),
-                " RETURNING j.attempts, j.chunks_total IS NOT NULL AS chunked_before"
+                " RETURNING",
+                attempt!()
             ))
             .await
             .map_err(fault)?;
@@ -64,8 +90,9 @@ impl IngestionLedger for Ledger {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(concat!(
-                "SELECT j.attempts, j.chunks_total IS NOT NULL AS chunked_before
-                   FROM document_jobs j, documents d WHERE",
+                "SELECT",
+                attempt!(),
+                " FROM document_jobs j, documents d WHERE",
                 workable!()
             ))
             .await
@@ -78,7 +105,7 @@ impl IngestionLedger for Ledger {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(fenced!(
-                "stage = CASE stage WHEN 'text_extraction' THEN 'chunking' ELSE stage END"
+                "chunks_total = NULL, stage = CASE stage WHEN 'text_extraction' THEN 'chunking' ELSE stage END"
             ))
             .await
             .map_err(fault)?;
@@ -90,18 +117,22 @@ impl IngestionLedger for Ledger {
         &self,
         document_id: DocumentId,
         version: Version,
+        positions: Range<u32>,
         chunks: &[Chunk],
     ) -> Result<Vec<ChunkId>> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "SELECT chunk_id FROM document_chunks
-                  WHERE document_id = $1 AND version = $2 AND chunk_id <> ALL($3)",
+                  WHERE document_id = $1 AND version = $2 AND position >= $3 AND position < $4
+                    AND chunk_id <> ALL($5)",
             )
             .await
             .map_err(fault)?;
         let ids: Vec<_> = chunks.iter().map(|c| c.id.0).collect();
-        let rows = client.query(&statement, &[&document_id.0, &version.0, &ids]).await.map_err(fault)?;
+        let [from, to] = [positions.start, positions.end].map(|at| at.min(i32::MAX as u32) as i32);
+        let rows =
+            client.query(&statement, &[&document_id.0, &version.0, &from, &to, &ids]).await.map_err(fault)?;
         Ok(rows.iter().map(|row| ChunkId(row.get("chunk_id"))).collect())
     }
 
@@ -115,11 +146,32 @@ impl IngestionLedger for Ledger {
             .map_err(fault)
     }
 
+    async fn add_chunks(&self, document_id: DocumentId, version: Version, chunks: &[Chunk]) -> Result<bool> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(concat!(
+                "WITH job AS (",
+                // The job's row, which its cancellation waits for.
+                fenced!("attempts = j.attempts"),
+                " RETURNING j.document_id, j.version), rows AS (",
+                rows!(),
+                ") SELECT count(*) AS live FROM job"
+            ))
+            .await
+            .map_err(fault)?;
+        let columns = Columns::of(chunks);
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&document_id.0, &version.0];
+        parameters.extend(columns.parameters());
+        let row = client.query_one(&statement, &parameters).await.map_err(fault)?;
+        Ok(row.get::<_, i64>("live") == 1)
+    }
+
     async fn record_chunks(
         &self,
         document_id: DocumentId,
         version: Version,
-        chunks: &[Chunk],
+        last: &[Chunk],
+        total: u32,
         lineage: &Lineage,
     ) -> Result<bool> {
         let client = self.client().await?;
@@ -127,20 +179,12 @@ impl IngestionLedger for Ledger {
             .prepare_cached(concat!(
                 "WITH job AS (",
                 fenced!(
-                    "stage = 'embedding', chunks_total = $3, extractor = $4, chunker = $5, pages = $6,
-                     text_bytes = $7"
+                    "stage = 'embedding', chunks_total = $10, extractor = $11, chunker = $12, pages = $13,
+                     text_bytes = $14"
                 ),
-                " RETURNING j.document_id, j.version),
-                 rows AS (
-                 INSERT INTO document_chunks
-                        (chunk_id, document_id, version, position, span_start, span_end, page, headings, tokens)
-                 SELECT c.chunk_id, job.document_id, job.version, c.position, c.span_start, c.span_end, c.page,
-                        ARRAY(SELECT jsonb_array_elements_text(c.headings)), c.tokens
-                   FROM job, unnest($8::uuid[], $9::int[], $10::bigint[], $11::bigint[], $12::int[],
-                                    $13::jsonb[], $14::int[])
-                          AS c (chunk_id, position, span_start, span_end, page, headings, tokens)
-                 ON CONFLICT DO NOTHING),
-                 properties AS (
+                " RETURNING j.document_id, j.version), rows AS (",
+                rows!(),
+                "), properties AS (
                  INSERT INTO document_properties AS p (document_id, version, title, properties)
                  SELECT job.document_id, job.version, $15, $16 FROM job
                  ON CONFLICT (document_id) DO UPDATE
@@ -150,54 +194,61 @@ impl IngestionLedger for Ledger {
             ))
             .await
             .map_err(fault)?;
-        let ids: Vec<_> = chunks.iter().map(|c| c.id.0).collect();
-        let positions: Vec<_> = chunks.iter().map(|c| c.position as i32).collect();
-        let starts: Vec<_> = chunks.iter().map(|c| c.span.start as i64).collect();
-        let ends: Vec<_> = chunks.iter().map(|c| c.span.end as i64).collect();
-        let pages: Vec<_> = chunks.iter().map(|c| c.page.map(|p| p as i32)).collect();
-        let headings: Vec<_> = chunks.iter().map(|c| serde_json::json!(c.headings)).collect();
-        let tokens: Vec<_> = chunks.iter().map(|c| c.tokens as i32).collect();
-        let row = client
-            .query_one(
-                &statement,
-                &[
-                    &document_id.0,
-                    &version.0,
-                    &(chunks.len() as i32),
-                    &lineage.extractor,
-                    &lineage.chunker,
-                    &lineage.pages.map(|p| p as i32),
-                    &(lineage.text_bytes as i64),
-                    &ids,
-                    &positions,
-                    &starts,
-                    &ends,
-                    &pages,
-                    &headings,
-                    &tokens,
-                    &lineage.title,
-                    &Json(&lineage.properties),
-                ],
-            )
-            .await
-            .map_err(fault)?;
-        Ok(row.get::<_, i64>("live") == 1)
+        let columns = Columns::of(last);
+        let pages = lineage.pages.map(|p| p as i32);
+        let (total, text_bytes) = (total as i32, lineage.text_bytes as i64);
+        let properties = Json(&lineage.properties);
+        let said: [&(dyn ToSql + Sync); 7] =
+            [&total, &lineage.extractor, &lineage.chunker, &pages, &text_bytes, &lineage.title, &properties];
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&document_id.0, &version.0];
+        parameters.extend(columns.parameters().into_iter().chain(said));
+        let row = client.query_one(&statement, &parameters).await.map_err(fault)?;
+        let is_live = row.get::<_, i64>("live") == 1;
+        if is_live {
+            embedding::fail_by_chunks(&client, document_id, version).await?;
+        }
+        Ok(is_live)
     }
 
-    async fn fail_job(&self, document_id: DocumentId, version: Version, given_up: &GivenUp) -> Result<bool> {
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(fenced!(
-                "stage = 'failed', error_class = $3, error_message = $4, given_up_at = $5, completed_at = now()"
+    async fn fail_job(
+        &self,
+        document_id: DocumentId,
+        version: Version,
+        given_up: &GivenUp,
+        tombstones: &Tombstones<'_>,
+    ) -> Result<bool> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await.map_err(fault)?;
+        control::lock(&transaction, &[document_id.0]).await?;
+        let statement = transaction
+            .prepare_cached(concat!(
+                fenced!(
+                    "stage = 'failed', error_class = $3, error_message = $4, given_up_at = $5,
+                     completed_at = now()"
+                ),
+                " RETURNING j.chunks_total IS NULL AS broken_off"
             ))
             .await
             .map_err(fault)?;
         let GivenUp { failure, place } = given_up;
-        let n = client
-            .execute(&statement, &[&document_id.0, &version.0, &failure.class, &failure.message, place])
+        let failed = transaction
+            .query_opt(&statement, &[&document_id.0, &version.0, &failure.class, &failure.message, place])
             .await
             .map_err(fault)?;
-        Ok(n == 1)
+        let Some(row) = failed else { return Ok(false) };
+        if row.get("broken_off") {
+            let chunks = transaction
+                .query(
+                    "DELETE FROM document_chunks WHERE document_id = $1 AND version = $2 RETURNING chunk_id",
+                    &[&document_id.0, &version.0],
+                )
+                .await
+                .map_err(fault)?;
+            let chunks: Vec<_> = chunks.iter().map(|row| ChunkId(row.get("chunk_id"))).collect();
+            outbox::put(&transaction, &tombstones(&chunks)).await.map_err(fault)?;
+        }
+        transaction.commit().await.map_err(fault)?;
+        Ok(true)
     }
 
     async fn reopen_job(&self, document_id: DocumentId, version: Version, place: &str) -> Result<bool> {
@@ -211,5 +262,35 @@ impl IngestionLedger for Ledger {
 }
 
 fn attempt(row: &Row) -> Attempt {
-    Attempt { number: row.get::<_, i32>("attempts") as u32, chunked_before: row.get("chunked_before") }
+    Attempt { number: row.get::<_, i32>("attempts") as u32, has_chunks: row.get("has_chunks") }
+}
+
+/// Chunks as arrays, one per column.
+struct Columns {
+    ids: Vec<uuid::Uuid>,
+    positions: Vec<i32>,
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+    pages: Vec<Option<i32>>,
+    headings: Vec<serde_json::Value>,
+    tokens: Vec<i32>,
+}
+
+impl Columns {
+    fn of(chunks: &[Chunk]) -> Self {
+        Self {
+            ids: chunks.iter().map(|c| c.id.0).collect(),
+            positions: chunks.iter().map(|c| c.position as i32).collect(),
+            starts: chunks.iter().map(|c| c.span.start as i64).collect(),
+            ends: chunks.iter().map(|c| c.span.end as i64).collect(),
+            pages: chunks.iter().map(|c| c.page.map(|p| p as i32)).collect(),
+            headings: chunks.iter().map(|c| serde_json::json!(c.headings)).collect(),
+            tokens: chunks.iter().map(|c| c.tokens as i32).collect(),
+        }
+    }
+
+    /// In the order in which the statements count them.
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 7] {
+        [&self.ids, &self.positions, &self.starts, &self.ends, &self.pages, &self.headings, &self.tokens]
+    }
 }

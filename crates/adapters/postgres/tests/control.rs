@@ -129,7 +129,7 @@ async fn a_dead_letter_that_was_sent_back_reopens_what_it_failed_and_only_that()
     let ledger = ledger().await;
     let document = accept(&ledger, upload("a", None)).await.document;
     let (id, version) = (document.document_id, document.version);
-    assert!(ledger.fail_job(id, version, &given_up("t/0/1")).await.unwrap());
+    assert!(ledger.fail_job(id, version, &given_up("t/0/1"), &leaves_nothing).await.unwrap());
     // The same record again, after a crash before its offset was committed.
     assert!(!ledger.reopen_job(id, version, "t/0/1").await.unwrap());
     assert_eq!(stage(&ledger, &document).await, JobStage::Failed);
@@ -181,7 +181,7 @@ async fn jobs_are_listed_newest_first_and_page_by_page() {
     for i in 0..5 {
         jobs.push(accept(&ledger, upload(&i.to_string(), None)).await.document);
     }
-    ledger.fail_job(jobs[1].document_id, Version(1), &given_up("t/0/1")).await.unwrap();
+    ledger.fail_job(jobs[1].document_id, Version(1), &given_up("t/0/1"), &leaves_nothing).await.unwrap();
     let list = |filter: JobFilter| {
         let ledger = &ledger;
         async move { ledger.jobs(&filter).await.unwrap().iter().map(|job| job.job_id).collect::<Vec<_>>() }
@@ -275,7 +275,9 @@ async fn late_work(ledger: &Ledger, document: &DocumentRef, all: &[Chunk], rng: 
         match step {
             0 => drop(ledger.begin_attempt(id, version).await.unwrap()),
             1 => drop(ledger.begin_chunking(id, version).await.unwrap()),
-            2 => drop(ledger.record_chunks(id, version, all, &Lineage::default()).await.unwrap()),
+            2 => drop(
+                ledger.record_chunks(id, version, all, all.len() as u32, &Lineage::default()).await.unwrap(),
+            ),
             3 => drop(ledger.mark_embedded(&rows, "m").await.unwrap()),
             4 => {
                 let plans = ledger.begin_commit(&[(id, version)]).await.unwrap();
@@ -283,7 +285,7 @@ async fn late_work(ledger: &Ledger, document: &DocumentRef, all: &[Chunk], rng: 
             }
             5 => ledger.mark_indexed(&ids, &[(id, version)]).await.unwrap(),
             6 => drop(EmbeddingLedger::fail_chunk(ledger, ids[0], &given_up("c/0/1")).await.unwrap()),
-            7 => drop(ledger.fail_job(id, version, &given_up("t/0/1")).await.unwrap()),
+            7 => drop(ledger.fail_job(id, version, &given_up("t/0/1"), &|_| Vec::new()).await.unwrap()),
             8 => drop(ledger.reopen_job(id, version, "t/0/2").await.unwrap()),
             9 => ledger.reopen_chunks(&[(ids[0], "c/0/2".into())]).await.unwrap(),
             _ => drop(ledger.is_wanted(id, version).await.unwrap()),
@@ -358,7 +360,7 @@ async fn commands_and_workers_at_once_leave_nothing_half_done() {
         let work = async {
             ledger.begin_attempt(id, version).await?;
             ledger.begin_chunking(id, version).await?;
-            ledger.record_chunks(id, version, &all, &Lineage::default()).await?;
+            ledger.record_chunks(id, version, &all, all.len() as u32, &Lineage::default()).await?;
             ledger.mark_embedded(&rows, "m").await?;
             ledger.begin_commit(&[(id, version)]).await
         };

@@ -119,7 +119,9 @@ async fn chunked(ledger: &Ledger, count: u32) -> (DocumentRef, Vec<ChunkId>) {
             tokens: 1,
         })
         .collect();
-    assert!(ledger.record_chunks(id, version, &chunks, &Lineage::default()).await.unwrap());
+    assert!(
+        ledger.record_chunks(id, version, &chunks, chunks.len() as u32, &Lineage::default()).await.unwrap()
+    );
     (document, chunks.into_iter().map(|chunk| chunk.id).collect())
 }
 

@@ -48,13 +48,13 @@ async fn what_a_file_says_about_itself_is_that_of_the_current_version() {
     let extracted = async |version: Version, title: &str| {
         ledger.begin_attempt(id, version).await.unwrap();
         assert!(ledger.begin_chunking(id, version).await.unwrap());
-        ledger.record_chunks(id, version, &[], &said(title)).await.unwrap()
+        ledger.record_chunks(id, version, &[], 0, &said(title)).await.unwrap()
     };
     assert!(extracted(first.version, "One").await);
     assert_eq!(ledger.lineage(id).await.unwrap(), Some(said("One")));
     let second = accept(&ledger, upload("v2", Some("x"))).await.document;
     assert_eq!(ledger.lineage(id).await.unwrap(), None, "the current version was not read yet");
-    assert!(!ledger.record_chunks(id, first.version, &[], &said("late")).await.unwrap());
+    assert!(!ledger.record_chunks(id, first.version, &[], 0, &said("late")).await.unwrap());
     assert!(extracted(second.version, "Two").await);
     assert_eq!(ledger.lineage(id).await.unwrap(), Some(said("Two")));
 }
@@ -73,9 +73,9 @@ async fn an_update_is_the_next_version_and_fences_the_one_before() {
     assert!(!ledger.is_wanted(id, version).await.unwrap());
     assert!(ledger.begin_attempt(id, version).await.unwrap().is_none());
     assert!(ledger.resume_attempt(id, version).await.unwrap().is_none());
-    assert!(!ledger.record_chunks(id, version, &chunks(&first, 5), &Lineage::default()).await.unwrap());
+    assert!(!ledger.record_chunks(id, version, &chunks(&first, 5), 5, &Lineage::default()).await.unwrap());
     let failure = given_up("t/0/1");
-    assert!(!ledger.fail_job(id, version, &failure).await.unwrap());
+    assert!(!ledger.fail_job(id, version, &failure, &leaves_nothing).await.unwrap());
     assert_eq!(ledger.wanted(&[(old[0].id, id, version)]).await.unwrap(), [Wanted::No]);
     assert_eq!(stage(&ledger, &first).await, JobStage::Cancelled);
 
@@ -171,7 +171,7 @@ async fn a_version_is_ready_once_all_its_chunks_are_in_the_log_and_statuses_neve
     let job = ledger.job(document.job_id).await.unwrap().unwrap();
     assert_eq!((job.attempts, job.chunks_total), (2, Some(3)));
     let resumed = ledger.resume_attempt(version.0, version.1).await.unwrap().unwrap();
-    assert_eq!((resumed.number, resumed.chunked_before), (2, true));
+    assert_eq!((resumed.number, resumed.has_chunks), (2, true));
     assert_eq!(job.chunks[&ChunkStatus::Pending], 3);
 
     ledger.mark_embedded(&[(all[0].id, 1, 10), (all[1].id, 1, 11)], "m").await.unwrap();

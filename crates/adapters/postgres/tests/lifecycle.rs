@@ -112,7 +112,9 @@ async fn chunked(ledger: &Ledger, document: &DocumentRef) -> Vec<Chunk> {
             tokens: 1,
         })
         .collect();
-    assert!(ledger.record_chunks(id, version, &chunks, &Lineage::default()).await.unwrap());
+    assert!(
+        ledger.record_chunks(id, version, &chunks, chunks.len() as u32, &Lineage::default()).await.unwrap()
+    );
     chunks
 }
 
@@ -169,14 +171,14 @@ async fn a_document_s_whole_life_is_told_change_by_change() {
     // Work that is done again, and late, changes no stage.
     chunked(&ledger, &first).await;
     completed(&ledger, &first, &chunks).await;
-    assert!(!ledger.fail_job(id, first.version, &given_up("t/0/1")).await.unwrap());
+    assert!(!ledger.fail_job(id, first.version, &given_up("t/0/1"), &|_| Vec::new()).await.unwrap());
 
     // The next version: held, let go, failed, retried, failed by a chunk, reopened by its letter.
     let second = accept(&ledger, upload("v2", Some("x"))).await.document;
     control(&ledger, &second, JobCommand::Pause).await;
     control(&ledger, &second, JobCommand::Pause).await;
     control(&ledger, &second, JobCommand::Resume).await;
-    assert!(ledger.fail_job(id, second.version, &given_up("t/0/2")).await.unwrap());
+    assert!(ledger.fail_job(id, second.version, &given_up("t/0/2"), &|_| Vec::new()).await.unwrap());
     control(&ledger, &second, JobCommand::Retry).await;
     let chunks = chunked(&ledger, &second).await;
     let failed = EmbeddingLedger::fail_chunk(&ledger, chunks[0].id, &given_up("t/0/3")).await.unwrap();
@@ -441,10 +443,12 @@ async fn ids_tell_the_order_also_of_changes_that_come_at_once() {
                 ledger.begin_chunking(id, version).await.unwrap();
                 match worker {
                     0 if round % 4 == 3 => drop(ledger.delete(id, &NoRecords).await.unwrap()),
-                    1 => drop(ledger.fail_job(id, version, &given_up("t/0/1")).await.unwrap()),
+                    1 => {
+                        drop(ledger.fail_job(id, version, &given_up("t/0/1"), &|_| Vec::new()).await.unwrap())
+                    }
                     2 => drop(ledger.control(document.job_id, JobCommand::Cancel, &NoRecords).await.unwrap()),
                     _ if begun.is_some() => {
-                        ledger.record_chunks(id, version, &[], &Lineage::default()).await.unwrap();
+                        ledger.record_chunks(id, version, &[], 0, &Lineage::default()).await.unwrap();
                     }
                     _ => {}
                 }

@@ -11,24 +11,13 @@ use ragstream_core::{
     job::JobStage,
     ports::{EmbeddingLedger, IngestionLedger, Intake},
 };
-use ragstream_postgres::{Ledger, LedgerConfig};
-use ragstream_testkit::fresh_database;
+use ragstream_postgres::Ledger;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 /// How long anything may take: far more than it does.
 const PATIENCE: Duration = Duration::from_secs(25);
-
-/// A database, and a connection to it that holds locks.
-async fn held() -> (Ledger, Client) {
-    let url = fresh_database("").await;
-    let ledger = Ledger::new(&LedgerConfig::new(&url)).unwrap();
-    ledger.apply_schema().await.unwrap();
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    (ledger, client)
-}
 
 /// Waits until so many transactions wait for locks, or this one waits for none and is done.
 async fn until_waiting<T>(holder: &Client, count: i64, or_done: &JoinHandle<T>) {
@@ -58,10 +47,10 @@ async fn held_update(ledger: &Ledger, holder: &Client, name: &'static str) -> Jo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_letter_that_comes_back_during_an_update_does_not_reopen_the_old_version() {
-    let (ledger, holder) = held().await;
+    let (ledger, holder) = ledger_and_client().await;
     let old = accept(&ledger, upload("job-1", Some("job"))).await.document;
     let (id, version) = (old.document_id, old.version);
-    assert!(ledger.fail_job(id, version, &given_up("t/0/1")).await.unwrap());
+    assert!(ledger.fail_job(id, version, &given_up("t/0/1"), &leaves_nothing).await.unwrap());
     let update = held_update(&ledger, &holder, "job").await;
 
     let late = ledger.clone();
@@ -77,7 +66,7 @@ async fn a_letter_that_comes_back_during_an_update_does_not_reopen_the_old_versi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunks_letter_that_comes_back_during_an_update_does_not_reopen_the_old_version() {
-    let (ledger, holder) = held().await;
+    let (ledger, holder) = ledger_and_client().await;
     let old = accept(&ledger, upload("chunk-1", Some("chunk"))).await.document;
     let all = chunked(&ledger, &old, 2).await;
     assert!(EmbeddingLedger::fail_chunk(&ledger, all[0].id, &given_up("c/0/1")).await.unwrap());
@@ -97,7 +86,7 @@ async fn a_chunks_letter_that_comes_back_during_an_update_does_not_reopen_the_ol
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_does_not_go_on_while_one_chunk_comes_back_and_another_fails() {
-    let (ledger, holder) = held().await;
+    let (ledger, holder) = ledger_and_client().await;
     let document = accept(&ledger, upload("two", None)).await.document;
     let all: Vec<Chunk> = chunked(&ledger, &document, 2).await;
     let (first, second) = (all[0].id, all[1].id);
@@ -125,7 +114,7 @@ async fn a_job_does_not_go_on_while_one_chunk_comes_back_and_another_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_waits_for_the_worker_that_records_chunks_and_not_the_worker_for_it() {
-    let (ledger, holder) = held().await;
+    let (ledger, holder) = ledger_and_client().await;
     let old = accept(&ledger, upload("busy-1", Some("busy"))).await.document;
     // A worker has the job's row, and is about to refer to the document's.
     holder.batch_execute("BEGIN").await.unwrap();

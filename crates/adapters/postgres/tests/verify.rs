@@ -55,7 +55,9 @@ async fn upload(
             tokens: 1,
         })
         .collect();
-    assert!(ledger.record_chunks(id, version, &chunks, &Lineage::default()).await.unwrap());
+    assert!(
+        ledger.record_chunks(id, version, &chunks, chunks.len() as u32, &Lineage::default()).await.unwrap()
+    );
     (document, chunks.into_iter().map(|chunk| chunk.id).collect())
 }
 

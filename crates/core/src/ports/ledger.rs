@@ -207,9 +207,12 @@ pub trait Outbox: Send + Sync {
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
-    /// An earlier attempt recorded chunks.
-    pub chunked_before: bool,
+    /// An earlier attempt left chunks.
+    pub has_chunks: bool,
 }
+
+/// Makes the records by which chunks leave the log.
+pub type Tombstones<'a> = dyn Fn(&[ChunkId]) -> Vec<Outgoing> + Send + Sync + 'a;
 
 /// What made a version's chunks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -241,33 +244,46 @@ pub trait IngestionLedger: Send + Sync {
     /// Goes on with the attempt that is on record, after an outage that interrupted it.
     async fn resume_attempt(&self, document_id: DocumentId, version: Version) -> Result<Option<Attempt>>;
 
-    /// The text is out; it is being cut.
+    /// The text begins to come out, and is cut. Until [`Self::record_chunks`] tells how many
+    /// chunks there are, the version is not whole, whatever an earlier attempt recorded.
     async fn begin_chunking(&self, document_id: DocumentId, version: Version) -> Result<bool>;
 
-    /// Chunks of the version on record that are not among `chunks`: an earlier
+    /// Chunks on record at these positions that are not among `chunks`: an earlier
     /// attempt cut by other settings.
     async fn outdated_chunks(
         &self,
         document_id: DocumentId,
         version: Version,
+        positions: Range<u32>,
         chunks: &[Chunk],
     ) -> Result<Vec<ChunkId>>;
 
     /// Removes rows of outdated chunks, once their records have tombstones.
     async fn forget_chunks(&self, chunks: &[ChunkId]) -> Result<()>;
 
-    /// Rows for all chunks of a version, `pending`, unless they exist; the job
-    /// goes on to `embedding`.
+    /// Rows for chunks of a text that goes on, `pending`, unless they exist.
+    async fn add_chunks(&self, document_id: DocumentId, version: Version, chunks: &[Chunk]) -> Result<bool>;
+
+    /// Rows for the last chunks of a version, of `total`; the job goes on to `embedding`, or
+    /// has failed where one of its chunks was given up meanwhile.
     async fn record_chunks(
         &self,
         document_id: DocumentId,
         version: Version,
-        chunks: &[Chunk],
+        last: &[Chunk],
+        total: u32,
         lineage: &Lineage,
     ) -> Result<bool>;
 
-    /// The job failed.
-    async fn fail_job(&self, document_id: DocumentId, version: Version, given_up: &GivenUp) -> Result<bool>;
+    /// The job failed. Chunks of a text that did not come to its end go with it, and what
+    /// `tombstones` makes of them goes out.
+    async fn fail_job(
+        &self,
+        document_id: DocumentId,
+        version: Version,
+        given_up: &GivenUp,
+        tombstones: &Tombstones<'_>,
+    ) -> Result<bool>;
 
     /// A dead letter was sent back and now lies at `place`: a job that failed by
     /// another record is `accepted` again, its attempts counted anew.
@@ -333,7 +349,7 @@ pub trait EmbeddingLedger: Send + Sync {
     /// chunk and find its row; whoever comes later finds it [`Wanted::Gone`].
     async fn finish_commit(&self, plans: &[CommitPlan], farewell: &CommitRecords<'_>) -> Result<()>;
 
-    /// A chunk was given up; so its job failed.
+    /// A chunk was given up; so its job failed, or will at the end of its text.
     async fn fail_chunk(&self, chunk_id: ChunkId, given_up: &GivenUp) -> Result<bool>;
 
     /// Dead letters were sent back and now lie at these places: chunks that failed

@@ -22,7 +22,7 @@ pub use embedder::{Embedder, ModelInfo};
 pub use ledger::{
     Accepted, Attempt, ChunkRow, CommitPlan, CommitRecords, DocumentFilter, EmbeddingLedger, GivenUp,
     IndexLedger, IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf,
-    Wanted,
+    Tombstones, Wanted,
 };
 pub use lifecycle::{
     Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,

@@ -254,7 +254,7 @@ mod tests {
                 headings: vec!["One".into()],
                 tokens: 4,
             },
-            chunk_count: 9,
+            chunk_count: Some(9),
         }
     }
 

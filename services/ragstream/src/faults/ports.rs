@@ -11,12 +11,13 @@ use ragstream_core::{
     id::{ChunkId, DocumentId, Version},
     ports::{
         Appended, Attempt, CommitPlan, CommitRecords, Embedder, EmbeddingLedger, GivenUp, IndexLedger,
-        IngestionLedger, Lineage, ModelInfo, Outgoing, Probe, Publisher, Wanted,
+        IngestionLedger, Lineage, ModelInfo, Outgoing, Probe, Publisher, Tombstones, Wanted,
     },
 };
 use ragstream_worker::{CommitMode, Event, Message, Position, Source, TopicPartition};
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -105,28 +106,40 @@ impl IngestionLedger for FaultyLedger<dyn IngestionLedger> {
         &self,
         document_id: DocumentId,
         version: Version,
+        positions: Range<u32>,
         chunks: &[Chunk],
     ) -> Result<Vec<ChunkId>> {
         self.gate.check()?;
-        self.inner.outdated_chunks(document_id, version, chunks).await
+        self.inner.outdated_chunks(document_id, version, positions, chunks).await
     }
 
     async fn forget_chunks(&self, chunks: &[ChunkId]) -> Result<()> {
         self.write(self.inner.forget_chunks(chunks)).await
     }
 
+    async fn add_chunks(&self, document_id: DocumentId, version: Version, chunks: &[Chunk]) -> Result<bool> {
+        self.write(self.inner.add_chunks(document_id, version, chunks)).await
+    }
+
     async fn record_chunks(
         &self,
         document_id: DocumentId,
         version: Version,
-        chunks: &[Chunk],
+        last: &[Chunk],
+        total: u32,
         lineage: &Lineage,
     ) -> Result<bool> {
-        self.write(self.inner.record_chunks(document_id, version, chunks, lineage)).await
+        self.write(self.inner.record_chunks(document_id, version, last, total, lineage)).await
     }
 
-    async fn fail_job(&self, document_id: DocumentId, version: Version, given_up: &GivenUp) -> Result<bool> {
-        self.write(self.inner.fail_job(document_id, version, given_up)).await
+    async fn fail_job(
+        &self,
+        document_id: DocumentId,
+        version: Version,
+        given_up: &GivenUp,
+        tombstones: &Tombstones<'_>,
+    ) -> Result<bool> {
+        self.write(self.inner.fail_job(document_id, version, given_up, tombstones)).await
     }
 
     async fn reopen_job(&self, document_id: DocumentId, version: Version, place: &str) -> Result<bool> {

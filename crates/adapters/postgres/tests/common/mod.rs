@@ -12,13 +12,22 @@ use ragstream_core::{
 };
 use ragstream_postgres::{Ledger, LedgerConfig};
 use ragstream_testkit::fresh_database;
+use tokio_postgres::{Client, NoTls};
 
 pub async fn ledger() -> Ledger {
-    let ledger = Ledger::new(&LedgerConfig::new(fresh_database("").await)).unwrap();
+    ledger_and_client().await.0
+}
+
+/// A database of its own, and a connection past the ledger.
+pub async fn ledger_and_client() -> (Ledger, Client) {
+    let url = fresh_database("").await;
+    let ledger = Ledger::new(&LedgerConfig::new(&url)).unwrap();
     ledger.apply_schema().await.unwrap();
     // A second role starts later.
     ledger.apply_schema().await.unwrap();
-    ledger
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    (ledger, client)
 }
 
 pub fn upload(sha256: &str, external_id: Option<&str>) -> NewUpload {
@@ -40,6 +49,12 @@ pub fn upload(sha256: &str, external_id: Option<&str>) -> NewUpload {
 pub fn given_up(place: &str) -> GivenUp {
     let failure = JobFailure { class: "chunk_too_long".into(), message: "too long".into() };
     GivenUp { failure, place: place.into() }
+}
+
+/// For failures of what has no chunks.
+pub fn leaves_nothing(chunks: &[ChunkId]) -> Vec<Outgoing> {
+    assert!(chunks.is_empty(), "{chunks:?}");
+    Vec::new()
 }
 
 pub fn record(document: &DocumentRef) -> Outgoing {
@@ -75,7 +90,9 @@ pub async fn chunked(ledger: &Ledger, document: &DocumentRef, count: u32) -> Vec
     assert!(ledger.begin_attempt(id, version).await.unwrap().is_some());
     assert!(ledger.begin_chunking(id, version).await.unwrap());
     let chunks = chunks(document, count);
-    assert!(ledger.record_chunks(id, version, &chunks, &Lineage::default()).await.unwrap());
+    assert!(
+        ledger.record_chunks(id, version, &chunks, chunks.len() as u32, &Lineage::default()).await.unwrap()
+    );
     chunks
 }
 
