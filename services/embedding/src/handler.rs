@@ -1,6 +1,6 @@
 //! A micro-batch's way through the pool.
 
-use crate::{metrics, thread::EmbedThreads};
+use crate::{context::with_headings, metrics, thread::EmbedThreads};
 use async_trait::async_trait;
 use ragstream_core::{
     event::{ChunkEmbedded, ChunkReady, IndexKey},
@@ -123,8 +123,7 @@ impl Embedding {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let texts = items.iter().map(|item| item.event.chunk.text.clone()).collect();
-        let vectors = self.threads.embed(texts).await?;
+        let vectors = self.vectors(&items).await?;
         let mut embedded = Vec::with_capacity(items.len());
         for (item, vector) in items.into_iter().zip(vectors) {
             let ChunkReady { document, chunk, .. } = item.event;
@@ -138,6 +137,26 @@ impl Embedding {
         }
         metrics::CHUNKS.inc_by(embedded.len() as u64);
         Ok(embedded)
+    }
+
+    /// The model's outcomes, in order. A chunk whose headings were too many is embedded without.
+    async fn vectors(&self, items: &[Item]) -> Result<Vec<Result<Vec<f32>>>> {
+        let bare = |item: &Item| item.event.chunk.text.clone();
+        let contexts = items.iter().map(|item| with_headings(&item.event.chunk, self.model.max_tokens));
+        let contexts: Vec<Option<String>> = contexts.collect();
+        let has_context: Vec<bool> = contexts.iter().map(Option::is_some).collect();
+        let texts = contexts.into_iter().zip(items).map(|(text, item)| text.unwrap_or_else(|| bare(item)));
+        let mut vectors = self.threads.embed(texts.collect()).await?;
+        let is_too_long =
+            |at: &usize| has_context[*at] && matches!(&vectors[*at], Err(f) if f.class == "chunk_too_long");
+        let again: Vec<usize> = (0..vectors.len().min(items.len())).filter(is_too_long).collect();
+        if !again.is_empty() {
+            let texts = again.iter().map(|&at| bare(&items[at])).collect();
+            for (at, vector) in again.into_iter().zip(self.threads.embed(texts).await?) {
+                vectors[at] = vector;
+            }
+        }
+        Ok(vectors)
     }
 
     /// Records first, rows second: a row never says `embedded` of what is not in the

@@ -3,6 +3,7 @@
 //! [`handler`] takes micro-batches across documents; [`thread`] runs the model.
 
 mod config;
+mod context;
 mod handler;
 mod metrics;
 mod thread;
