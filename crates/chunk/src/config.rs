@@ -60,11 +60,6 @@ impl ChunkerConfig {
         Self { unit: Unit::Characters, size: 1000, overlap: 200, ..Self::model() }
     }
 
-    /// Settings by name, as [`FromStr`] reads them; `None` where there are none of that name.
-    pub fn preset(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
-
     /// The size that chunks really get.
     pub(crate) fn effective_size(&self) -> usize {
         match self.unit {

@@ -113,10 +113,10 @@ fn ids_follow_from_document_version_name_and_position() {
     assert_eq!(chunker.name(), "tokens-200-20-v2");
     let chunk = cut(&chunker, Markup::Plain, "text").remove(0);
     assert_eq!(chunk.id, ChunkId::derive(DOCUMENT, Version(1), "tokens-200-20-v2", 0));
-    let name = |preset| common::chunker(ChunkerConfig::preset(preset).unwrap()).name().to_owned();
+    let name = |preset: &str| common::chunker(preset.parse().unwrap()).name().to_owned();
     assert_eq!(name("tokens_500_50"), "tokens-500-50-max254-v2");
     assert_eq!(name("chars_1000_200"), "chars-1000-200-max254tokens-v2");
-    assert_eq!(ChunkerConfig::preset("x"), None);
+    assert!("x".parse::<ChunkerConfig>().is_err());
     assert_eq!(name("tokens:300:30"), "tokens-300-30-max254-v2");
 }
 

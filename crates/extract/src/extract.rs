@@ -65,6 +65,10 @@ pub fn flow(
         if size > limits.flowing_bytes {
             return Err(too_large(limits.flowing_bytes));
         }
+        // UTF-32 has four bytes where the text has one; nothing has more but a mailbox.
+        if format != Format::Mbox && size / 4 > limits.text_bytes {
+            return Err(too_much_text(limits.text_bytes));
+        }
         flowing(format, &mut file, &context, &mut outlet)?
     } else {
         let bytes = read(file, limits.input_bytes)?;

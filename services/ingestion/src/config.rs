@@ -19,7 +19,8 @@ pub struct IngestionConfig {
     pub extract_seconds: u64,
     /// Most text of one document, in bytes.
     pub extract_output: u64,
-    /// How texts are cut: `model`, `tokens_500_50` or `chars_1000_200`.
+    /// How texts are cut: `model`, `tokens_500_50`, `chars_1000_200`, or unit, size and overlap,
+    /// as in `tokens:300:30` and `chars:1500:100`. No chunk is larger than the model reads.
     pub chunking: String,
 }
 

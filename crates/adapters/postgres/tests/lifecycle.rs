@@ -444,7 +444,7 @@ async fn ids_tell_the_order_also_of_changes_that_come_at_once() {
                 match worker {
                     0 if round % 4 == 3 => drop(ledger.delete(id, &NoRecords).await.unwrap()),
                     1 => {
-                        drop(ledger.fail_job(id, version, &given_up("t/0/1"), &|_| Vec::new()).await.unwrap())
+                        ledger.fail_job(id, version, &given_up("t/0/1"), &|_| Vec::new()).await.unwrap();
                     }
                     2 => drop(ledger.control(document.job_id, JobCommand::Cancel, &NoRecords).await.unwrap()),
                     _ if begun.is_some() => {

@@ -78,12 +78,10 @@ pub(crate) fn tie_ingestion(
     blobs: &Arc<S3Blobs>,
     tasks: &mut Tasks,
 ) -> Result<Health> {
-    let chunking = ChunkerConfig::preset(&config.chunking).ok_or_else(|| {
-        ConfigError(format!(
-            "RAGSTREAM_INGESTION_CHUNKING={:?}: there are `model`, `tokens_500_50` and `chars_1000_200`",
-            config.chunking
-        ))
-    })?;
+    let chunking = config
+        .chunking
+        .parse::<ChunkerConfig>()
+        .map_err(|e| ConfigError(format!("RAGSTREAM_INGESTION_CHUNKING: {e}")))?;
     let tokenizer = addresses.model_dir()?.join("tokenizer.json");
     let chunker = Chunker::new(tokenizer, chunking).map_err(|e| ConfigError(e.to_string()))?;
     fs::create_dir_all(&config.work_dir)
