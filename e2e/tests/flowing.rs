@@ -11,10 +11,11 @@ use std::{collections::BTreeSet, fmt::Write};
 
 const MIB: u64 = 1 << 20;
 /// The size of the text.
-const LONG: usize = 24 << 20;
-/// What ingestion may grow by over its idle size: a piece of the text, its chunks and their
-/// events as they wait for acknowledgement, and what the allocator keeps of them.
-const GROWTH: u64 = 20 * MIB;
+const LONG: usize = 96 << 20;
+/// What ingestion may grow by over its idle size: three parts of 8 MiB on their way to the blob
+/// store, a piece of the text, its chunks and their events as they wait for acknowledgement, and
+/// what the allocator keeps of them.
+const GROWTH: u64 = 88 * MIB;
 
 /// A text of different lines.
 fn log_file(bytes: usize) -> String {
