@@ -28,8 +28,9 @@ const BURST: usize = 40;
 /// The longest that any answer may take, whatever is away: what an upload waits for is the
 /// tries of the blob store's client (3 s) and then a database that does not answer (10 s).
 const LONGEST_ANSWER: Duration = Duration::from_secs(15);
-/// Lines of WARN and above that one role may log over an outage, for each minute that it
-/// begins: the connection, the consumer, the request that met it first, each once and once more.
+/// Lines of WARN and above that one role may log over an outage, for each part that is away and
+/// each minute that it begins: the connection, the consumer, the request that met it first, each
+/// once and once more.
 const LINES: usize = 6;
 
 /// What the clients saw.
@@ -201,7 +202,7 @@ async fn outage(cluster: &mut Cluster, seen: &Arc<Seen>, parts: &[Part], how: Aw
             *kinds.entry(text(&line, "message")).or_default() += 1;
         }
         println!("  {:>9}: {} lines {kinds:?}", role.name, lines.len());
-        if lines.len() > LINES * (1 + outage_seconds() as usize / 60) {
+        if lines.len() > LINES * parts.len() * (1 + outage_seconds() as usize / 60) {
             wrong.push(format!("{} floods its log: {kinds:#?}", role.name));
         }
     }

@@ -23,7 +23,7 @@ pub enum ExtractError {
     #[error("the document has no text")]
     Empty,
     /// Pages without a text layer.
-    #[error("the {pages} pages of the document are images without text; run OCR on it and upload the result")]
+    #[error("the document has no text, its pages ({pages}) are images; run OCR on it and upload the result")]
     NeedsOcr {
         /// How many pages.
         pages: u32,
