@@ -7,7 +7,7 @@ mod made;
 mod samples;
 
 use ragstream_core::fault::{Fault, FaultKind};
-use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main, detect, extract};
+use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main_after, detect, extract};
 use std::{
     fs,
     future::Future,
@@ -24,12 +24,10 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(CHILD) {
-        let path = PathBuf::from(std::env::args_os().next_back().unwrap());
-        let content = fs::read_to_string(&path).unwrap_or_default();
-        if let Some(how) = content.strip_prefix(MISBEHAVING) {
-            return misbehave(how.trim(), &path);
-        }
-        return child_main();
+        return child_main_after(|path| {
+            let content = fs::read_to_string(path).unwrap_or_default();
+            misbehave(content.strip_prefix(MISBEHAVING)?.trim(), path)
+        });
     }
     let tools = tempfile::tempdir().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -59,8 +57,8 @@ async fn run(name: &str, test: impl Future<Output = ()>) {
     println!("test {name} ... ok");
 }
 
-/// The child's side of the tests.
-fn misbehave(how: &str, path: &Path) -> ExitCode {
+/// The reader's side of the tests; `None` goes on to read.
+fn misbehave(how: &str, path: &Path) -> Option<ExitCode> {
     match how {
         "eat" => {
             let mut eaten = Vec::new();
@@ -83,7 +81,7 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
                 let _ = std::io::stderr().write_all(&[b'x'; 1 << 16]);
             }
             fs::write(path, "said enough").unwrap();
-            child_main()
+            None
         }
         "panic" => panic!("a secret of the document"),
         "overflow" => {
@@ -91,13 +89,13 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
                 if depth == std::hint::black_box(u64::MAX) { 0 } else { deeper(depth + 1) + 1 }
             }
             deeper(0);
-            ExitCode::SUCCESS
+            Some(ExitCode::SUCCESS)
         }
-        "silent" => ExitCode::SUCCESS,
+        "silent" => Some(ExitCode::SUCCESS),
         "killed" => {
             // SAFETY: a plain system call on this very process.
             unsafe { libc::raise(libc::SIGKILL) };
-            ExitCode::FAILURE
+            Some(ExitCode::FAILURE)
         }
         "write" => {
             let mut file = fs::File::create(path.with_extension("big")).unwrap();
@@ -111,7 +109,7 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
             let opened = files.len();
             drop(files);
             fs::write(path, format!("opened {opened}")).unwrap();
-            child_main()
+            None
         }
         "describe" => {
             let stdin = std::io::read_to_string(std::io::stdin()).unwrap();
@@ -120,7 +118,7 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
             // SAFETY: plain system calls.
             let own_group = unsafe { libc::getpgrp() == libc::getpid() };
             fs::write(path, format!("{names:?} {} {own_group}", stdin.len())).unwrap();
-            child_main()
+            None
         }
         other => panic!("unknown: {other}"),
     }
@@ -159,7 +157,7 @@ impl Folder {
 }
 
 fn extractor(limits: Limits) -> ChildExtractor {
-    ChildExtractor { program: std::env::current_exe().unwrap(), args: vec![CHILD.to_owned()], limits }
+    ChildExtractor::new(std::env::current_exe().unwrap(), vec![CHILD.to_owned()], limits)
 }
 
 async fn a_file_is_read() {
@@ -468,7 +466,7 @@ async fn until<T>(mut ready: impl FnMut() -> Option<T>) -> T {
 async fn a_program_that_is_not_there() {
     let folder = Folder::new();
     let path = folder.file("a.txt", "text");
-    let extractor = ChildExtractor { program: "/nonexistent/program".into(), ..extractor(Limits::default()) };
+    let extractor = ChildExtractor::new("/nonexistent/program".into(), Vec::new(), Limits::default());
     let fault = extractor.extract(&path, "a.txt").await.unwrap_err();
     assert_eq!((fault.kind, fault.class), (FaultKind::Failed, "extractor_spawn"));
 }
