@@ -156,13 +156,20 @@ fn misbehave(how: &str, path: &Path) -> Option<ExitCode> {
 fn is_in_memory(reversed: &[u8]) -> bool {
     use std::os::unix::fs::FileExt;
     let (last, memory) = (reversed[reversed.len() - 1], fs::File::open("/proc/self/mem").unwrap());
-    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    // Large, and so in places of their own: on the heap they would overwrite what was freed there.
+    let (mut maps, mut bytes) = (vec![0; 4 << 20], vec![0; 16 << 20]);
+    let mut file = fs::File::open("/proc/self/maps").unwrap();
+    let mut length = 0;
+    while let read @ 1.. = std::io::Read::read(&mut file, &mut maps[length..]).unwrap() {
+        length += read;
+    }
+    let maps = std::str::from_utf8(&maps[..length]).unwrap();
     let writable = maps.lines().filter(|line| line.split(' ').nth(1).unwrap().starts_with("rw"));
     writable.into_iter().any(|line| {
         let (begin, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
         let address = |hex: &str| u64::from_str_radix(hex, 16).unwrap();
-        let mut bytes = vec![0; (address(end) - address(begin)) as usize];
-        let read = memory.read_at(&mut bytes, address(begin)).unwrap_or(0);
+        let size = bytes.len().min((address(end) - address(begin)) as usize);
+        let read = memory.read_at(&mut bytes[..size], address(begin)).unwrap_or(0);
         let mut windows = bytes[..read].windows(reversed.len());
         windows.any(|window| window[0] == last && window.iter().rev().eq(reversed))
     })
