@@ -9,7 +9,7 @@ folder.
 Everything runs on one core, one file at a time. A round reads every file once with each extractor, in an order that turns
 from round to round, so that whatever else the machine does hits all of them. Python extractors stay in one process each,
 which has read the smallest file of each format before the first round: no start and no import is counted. Ragstream is measured both as
-it runs (`ragstream`: a new, locked-in process for every file, its start counted) and without processes (`in process`). The
+it runs (`ragstream`: a forked, locked-in process for every file, which is counted) and without processes (`in process`). The
 time of a file is the best of its rounds. Then each file once more with a new Python process (`--cold`), as isolation like
 Ragstream's would cost.
 """

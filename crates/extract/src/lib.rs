@@ -27,7 +27,7 @@ mod ocr;
 mod outlet;
 mod outline;
 
-pub use child::{ChildExtractor, Extraction, child_main};
+pub use child::{ChildExtractor, Extraction, child_main, child_main_after};
 pub use detect::{HEAD_BYTES, Unsupported, content_type, detect};
 pub use error::ExtractError;
 pub use extract::{extract, extract_named};

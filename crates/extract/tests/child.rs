@@ -7,7 +7,7 @@ mod made;
 mod samples;
 
 use ragstream_core::fault::{Fault, FaultKind};
-use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main, detect, extract};
+use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main_after, detect, extract};
 use std::{
     fs,
     future::Future,
@@ -18,18 +18,20 @@ use std::{
 };
 
 const CHILD: &str = "extract-child";
+const PARENT: &str = "parent-of-a-child";
 const MISBEHAVING: &str = "misbehave:";
 /// A bound on every wait: far above what is needed.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(CHILD) {
-        let path = PathBuf::from(std::env::args_os().next_back().unwrap());
-        let content = fs::read_to_string(&path).unwrap_or_default();
-        if let Some(how) = content.strip_prefix(MISBEHAVING) {
-            return misbehave(how.trim(), &path);
-        }
-        return child_main();
+        return child_main_after(|path| {
+            let content = fs::read_to_string(path).unwrap_or_default();
+            misbehave(content.strip_prefix(MISBEHAVING)?.trim(), path)
+        });
+    }
+    if std::env::args().nth(1).as_deref() == Some(PARENT) {
+        return parent(Path::new(&std::env::args().nth(2).unwrap()));
     }
     let tools = tempfile::tempdir().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -50,6 +52,11 @@ fn main() -> ExitCode {
         run("hostile files fail alone", hostile_files_fail_alone()).await;
         run("an abandoned child is killed", an_abandoned_child_is_killed()).await;
         run("a program that is not there", a_program_that_is_not_there()).await;
+        run("a dead server is replaced", a_dead_server_is_replaced()).await;
+        run("a dead parent leaves nothing", a_dead_parent_leaves_nothing()).await;
+        run("many at once are each their own", many_at_once_are_each_their_own()).await;
+        run("nothing of a document is left", nothing_of_a_document_is_left()).await;
+        run("no descriptor is inherited", no_descriptor_is_inherited()).await;
     });
     ExitCode::SUCCESS
 }
@@ -59,8 +66,8 @@ async fn run(name: &str, test: impl Future<Output = ()>) {
     println!("test {name} ... ok");
 }
 
-/// The child's side of the tests.
-fn misbehave(how: &str, path: &Path) -> ExitCode {
+/// The reader's side of the tests; `None` goes on to read.
+fn misbehave(how: &str, path: &Path) -> Option<ExitCode> {
     match how {
         "eat" => {
             let mut eaten = Vec::new();
@@ -75,6 +82,24 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
             fs::write(path.with_extension("pid"), std::process::id().to_string()).unwrap();
             std::thread::sleep(Duration::from_secs(1));
         },
+        "wait" => {
+            fs::write(path.with_extension("pid"), std::process::id().to_string()).unwrap();
+            while !path.with_extension("go").exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            None
+        }
+        "descriptors" => {
+            let all = fs::read_dir("/proc/self/fd").unwrap();
+            let mut all: Vec<_> = all.map(|entry| entry.unwrap().file_name()).collect();
+            all.sort();
+            fs::write(path, format!("{all:?}")).unwrap();
+            None
+        }
+        seek if seek.starts_with("seek ") => {
+            fs::write(path, if is_in_memory(&seek.as_bytes()[5..]) { "found" } else { "clean" }).unwrap();
+            None
+        }
         "print" => loop {
             let _ = std::io::stdout().write_all(&[b'x'; 1 << 16]);
         },
@@ -83,7 +108,7 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
                 let _ = std::io::stderr().write_all(&[b'x'; 1 << 16]);
             }
             fs::write(path, "said enough").unwrap();
-            child_main()
+            None
         }
         "panic" => panic!("a secret of the document"),
         "overflow" => {
@@ -91,13 +116,13 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
                 if depth == std::hint::black_box(u64::MAX) { 0 } else { deeper(depth + 1) + 1 }
             }
             deeper(0);
-            ExitCode::SUCCESS
+            Some(ExitCode::SUCCESS)
         }
-        "silent" => ExitCode::SUCCESS,
+        "silent" => Some(ExitCode::SUCCESS),
         "killed" => {
             // SAFETY: a plain system call on this very process.
             unsafe { libc::raise(libc::SIGKILL) };
-            ExitCode::FAILURE
+            Some(ExitCode::FAILURE)
         }
         "write" => {
             let mut file = fs::File::create(path.with_extension("big")).unwrap();
@@ -111,7 +136,7 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
             let opened = files.len();
             drop(files);
             fs::write(path, format!("opened {opened}")).unwrap();
-            child_main()
+            None
         }
         "describe" => {
             let stdin = std::io::read_to_string(std::io::stdin()).unwrap();
@@ -120,10 +145,41 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
             // SAFETY: plain system calls.
             let own_group = unsafe { libc::getpgrp() == libc::getpid() };
             fs::write(path, format!("{names:?} {} {own_group}", stdin.len())).unwrap();
-            child_main()
+            None
         }
         other => panic!("unknown: {other}"),
     }
+}
+
+/// Whether these bytes are somewhere in what this process may write, in the other direction: so that it does
+/// not find what it is told to look for.
+fn is_in_memory(reversed: &[u8]) -> bool {
+    use std::os::unix::fs::FileExt;
+    let (last, memory) = (reversed[reversed.len() - 1], fs::File::open("/proc/self/mem").unwrap());
+    // Large, and so in places of their own: on the heap they would overwrite what was freed there.
+    let (mut maps, mut bytes) = (vec![0; 4 << 20], vec![0; 16 << 20]);
+    let mut file = fs::File::open("/proc/self/maps").unwrap();
+    let mut length = 0;
+    while let read @ 1.. = std::io::Read::read(&mut file, &mut maps[length..]).unwrap() {
+        length += read;
+    }
+    let maps = std::str::from_utf8(&maps[..length]).unwrap();
+    let writable = maps.lines().filter(|line| line.split(' ').nth(1).unwrap().starts_with("rw"));
+    writable.into_iter().any(|line| {
+        let (begin, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let address = |hex: &str| u64::from_str_radix(hex, 16).unwrap();
+        let size = bytes.len().min((address(end) - address(begin)) as usize);
+        let read = memory.read_at(&mut bytes[..size], address(begin)).unwrap_or(0);
+        let mut windows = bytes[..read].windows(reversed.len());
+        windows.any(|window| window[0] == last && window.iter().rev().eq(reversed))
+    })
+}
+
+/// A process that reads a file, for a test that kills it.
+fn parent(path: &Path) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let _ = runtime.block_on(extractor(Limits::default()).extract(path, "document.txt"));
+    ExitCode::FAILURE
 }
 
 /// Waits for the parent, which limits a child that has begun.
@@ -159,7 +215,7 @@ impl Folder {
 }
 
 fn extractor(limits: Limits) -> ChildExtractor {
-    ChildExtractor { program: std::env::current_exe().unwrap(), args: vec![CHILD.to_owned()], limits }
+    ChildExtractor::new(std::env::current_exe().unwrap(), vec![CHILD.to_owned()], limits)
 }
 
 async fn a_file_is_read() {
@@ -468,7 +524,150 @@ async fn until<T>(mut ready: impl FnMut() -> Option<T>) -> T {
 async fn a_program_that_is_not_there() {
     let folder = Folder::new();
     let path = folder.file("a.txt", "text");
-    let extractor = ChildExtractor { program: "/nonexistent/program".into(), ..extractor(Limits::default()) };
+    let extractor = ChildExtractor::new("/nonexistent/program".into(), Vec::new(), Limits::default());
     let fault = extractor.extract(&path, "a.txt").await.unwrap_err();
     assert_eq!((fault.kind, fault.class), (FaultKind::Failed, "extractor_spawn"));
+}
+
+/// Processes that have this parent and have not ended.
+fn children(parent: u32) -> Vec<i32> {
+    let all =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    all.filter(|id: &i32| stat(*id).is_some_and(|(state, of)| state != "Z" && of == parent)).collect()
+}
+
+/// State and parent of a process.
+fn stat(id: i32) -> Option<(String, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+fn is_there(id: i32) -> bool {
+    stat(id).is_some_and(|(state, _)| state != "Z")
+}
+
+fn signal(id: i32, signal: i32) {
+    // SAFETY: a plain system call; the process is a child of this one.
+    assert_eq!(unsafe { libc::kill(id, signal) }, 0);
+}
+
+/// The only child of this process.
+async fn server() -> i32 {
+    until(|| match *children(std::process::id()) {
+        [server] => Some(server),
+        _ => None,
+    })
+    .await
+}
+
+async fn a_dead_server_is_replaced() {
+    let folder = Folder::new();
+    let path = folder.file("a.txt", "a text");
+    let extractor = extractor(Limits::default());
+    let read = async || extractor.extract(&path, "a.txt").await.unwrap().text;
+    assert_eq!(read().await, "a text");
+    let first = server().await;
+    assert_eq!(read().await, "a text");
+    assert_eq!(server().await, first, "it is started once");
+    // A file that is being read is read to its end.
+    let waiting = folder.file("waiting.txt", format!("{MISBEHAVING}wait"));
+    let task = tokio::spawn({
+        let (extractor, waiting) = (extractor.clone(), waiting.clone());
+        async move { extractor.extract(&waiting, "waiting.txt").await }
+    });
+    until(|| waiting.with_extension("pid").exists().then_some(())).await;
+    signal(first, libc::SIGKILL);
+    assert_eq!(read().await, "a text");
+    assert!(!is_there(first));
+    fs::write(waiting.with_extension("go"), "").unwrap();
+    assert_eq!(task.await.unwrap().unwrap().text, format!("{MISBEHAVING}wait"));
+    // One that dies while it is asked.
+    let second = server().await;
+    assert_ne!(second, first);
+    signal(second, libc::SIGSTOP);
+    until(|| stat(second).is_some_and(|(state, _)| state == "T").then_some(())).await;
+    let (text, ()) = tokio::join!(read(), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        signal(second, libc::SIGKILL);
+    });
+    assert_eq!(text, "a text");
+    // One that always dies.
+    let broken = ChildExtractor::new("/bin/false".into(), Vec::new(), Limits::default());
+    let fault = broken.extract(&path, "a.txt").await.unwrap_err();
+    assert_eq!((fault.kind, fault.class), (FaultKind::Failed, "extractor_spawn"));
+    // The last one is gone with its extractors.
+    let last = until(|| children(std::process::id()).first().copied()).await;
+    drop(extractor);
+    until(|| stat(last).is_none().then_some(())).await;
+}
+
+async fn a_dead_parent_leaves_nothing() {
+    let folder = Folder::new();
+    let path = folder.file("document.txt", format!("{MISBEHAVING}sleep"));
+    let program = std::env::current_exe().unwrap();
+    let mut parent = std::process::Command::new(program).arg(PARENT).arg(&path).spawn().unwrap();
+    let reader: i32 = until(|| fs::read_to_string(path.with_extension("pid")).ok()?.parse().ok()).await;
+    let all = children(parent.id());
+    assert!(all.len() == 2 && all.contains(&reader), "a server and a reader: {all:?}");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    until(|| (!all.iter().any(|id| is_there(*id))).then_some(())).await;
+}
+
+async fn many_at_once_are_each_their_own() {
+    let folder = Folder::new();
+    let extractor = extractor(Limits::default());
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let content = match number % 5 {
+            0 => format!("{MISBEHAVING}panic"),
+            1 => format!("{MISBEHAVING}killed"),
+            _ => format!("text {number}\n").repeat(number * 500),
+        };
+        let path = folder.file(&format!("{number}.txt"), &content);
+        let extractor = extractor.clone();
+        all.spawn(async move { (number, content, extractor.extract(&path, "a.txt").await) });
+    }
+    for (number, content, outcome) in all.join_all().await {
+        match (number % 5, outcome) {
+            (0, Err(fault)) => assert_eq!(fault.class, "extraction_crashed"),
+            (1, Err(fault)) => assert_eq!(fault.class, "extractor_killed"),
+            (0 | 1, Ok(text)) => panic!("{number}: {} bytes", text.text.len()),
+            (_, outcome) => assert!(outcome.unwrap().text == content, "{number}"),
+        }
+    }
+    server().await;
+}
+
+async fn nothing_of_a_document_is_left() {
+    let folder = Folder::new();
+    let extractor = extractor(Limits::default());
+    // Behind so much that the next request is too short to overwrite it.
+    let upload = format!("{}a-word-of-its-own.txt", "a".repeat(500));
+    for (name, upload) in [("a-word-of-its-own", "a.txt"), ("a", upload.as_str())] {
+        let path = folder.file(name, "a-word-of-its-own in a text");
+        extractor.extract(&path, upload).await.unwrap();
+    }
+    let seek = |word: &str| {
+        let reversed: String = word.chars().rev().collect();
+        let path = folder.file("b.txt", format!("{MISBEHAVING}seek {reversed}"));
+        let extractor = extractor.clone();
+        async move { extractor.extract(&path, "b.txt").await.unwrap().text }
+    };
+    assert_eq!(seek("a-word-of-its-own").await, "clean");
+    // It finds what is there: the path of its own document.
+    let own = format!("{}/b", folder.0.path().display());
+    assert_eq!(seek(&own).await, "found");
+}
+
+async fn no_descriptor_is_inherited() {
+    // SAFETY: a plain system call; the new descriptor is one that programs inherit.
+    let open = unsafe { libc::dup(2) };
+    assert!(open > 2);
+    let said = Folder::new().misbehave(Limits::default(), "descriptors").await.unwrap().text;
+    // The last is that of the folder that was looked at.
+    assert_eq!(said, r#"["0", "1", "2", "3"]"#);
+    // SAFETY: it is this test's own.
+    unsafe { libc::close(open) };
 }

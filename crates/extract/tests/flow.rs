@@ -9,7 +9,8 @@ mod samples;
 
 use ragstream_core::fault::{Fault, FaultKind};
 use ragstream_extract::{
-    ChildExtractor, DocumentText, Extraction, HEAD_BYTES, Limits, Markup, TextFacts, detect, extract_named,
+    ChildExtractor, DocumentText, Extraction, HEAD_BYTES, Limits, Markup, TextFacts, child_main_after,
+    detect, extract_named,
 };
 use std::{
     fs,
@@ -31,14 +32,12 @@ const MEMORY_BYTES: u64 = 80 << 20;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(CHILD) {
-        let path = PathBuf::from(std::env::args_os().next_back().unwrap());
-        let mut head = [0; 64];
-        let read = fs::File::open(&path).and_then(|mut file| std::io::Read::read(&mut file, &mut head));
-        let head = String::from_utf8_lossy(&head[..read.unwrap_or(0)]).into_owned();
-        if let Some(how) = head.strip_prefix(MISBEHAVING) {
-            return misbehave(how.trim(), &path);
-        }
-        return ragstream_extract::child_main();
+        return child_main_after(|path| {
+            let mut head = [0; 64];
+            let read = fs::File::open(path).and_then(|mut file| std::io::Read::read(&mut file, &mut head));
+            let head = String::from_utf8_lossy(&head[..read.unwrap_or(0)]).into_owned();
+            Some(misbehave(head.strip_prefix(MISBEHAVING)?.trim(), path))
+        });
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -61,7 +60,7 @@ async fn run(name: &str, test: impl Future<Output = ()>) {
 }
 
 fn extractor(limits: Limits) -> ChildExtractor {
-    ChildExtractor { program: std::env::current_exe().unwrap(), args: vec![CHILD.to_owned()], limits }
+    ChildExtractor::new(std::env::current_exe().unwrap(), vec![CHILD.to_owned()], limits)
 }
 
 struct Folder(tempfile::TempDir);

@@ -469,11 +469,7 @@ fn worker(path: &str, from: u64, to: u64) -> ExitCode {
 fn with_children(folder: &Path, mutations: u64, outcomes: &mut Outcomes) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let targets = targets();
-    let extractor = ChildExtractor {
-        program: std::env::current_exe().unwrap(),
-        args: vec![CHILD.to_owned()],
-        limits: limits(),
-    };
+    let extractor = ChildExtractor::new(std::env::current_exe().unwrap(), vec![CHILD.to_owned()], limits());
     let mut numbers = (0..mutations).filter(|number| is_for_own_child(*number)).peekable();
     while numbers.peek().is_some() {
         let mut running = tokio::task::JoinSet::new();

@@ -1,13 +1,13 @@
-//! The child's side: reads the file, says what came of it.
+//! The reader's side: reads the file, says what came of it.
 
-use super::{frame, resources, sandbox};
-use crate::{error::ExtractError, extract::flow, format::Format, limits::Limits, outlet::Sink};
+use super::{fork, frame, request::Task, resources, sandbox};
+use crate::{error::ExtractError, extract::flow, outlet::Sink};
 use ragstream_core::text::{TextFacts, TextHead, TextPart};
 use std::{
     fs::File,
     io,
     os::fd::FromRawFd,
-    path::PathBuf,
+    path::Path,
     process::ExitCode,
     sync::{Mutex, PoisonError},
 };
@@ -16,22 +16,39 @@ use std::{
 /// touched costs nothing.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Names the process that this one must not outlive.
-pub(super) const PARENT: &str = "RAGSTREAM_PARENT";
-
 /// Where the last panic was: file and line, never its message, which may
 /// quote the document.
 static PANICKED_AT: Mutex<String> = Mutex::new(String::new());
 
-/// What the hidden subcommand of the binary calls. The last four arguments of
-/// the process are the format, the limits as JSON, the name of the upload, and the path.
+/// What the hidden subcommand of the binary calls, before it starts a thread: serves forks
+/// for a [`ChildExtractor`](crate::ChildExtractor), whose socket is standard input.
 ///
-/// The answer goes to standard output, and whatever a library prints there
-/// goes to standard error instead. The exit code is a success whenever an
-/// answer was given, be it an error.
+/// Returns in each fork, too, which has said its answer on its standard output by then, and whose exit
+/// code is a success whenever an answer was given, be it an error. Whatever a library prints
+/// goes to standard error instead.
 pub fn child_main() -> ExitCode {
-    if !bound_to_parent() {
-        return ExitCode::FAILURE;
+    child_main_after(|_| None)
+}
+
+/// [`child_main`] for tests of readers that misbehave: `first` runs in each of them under its
+/// limits, before it is shut in. One that returns a code has ended.
+#[doc(hidden)]
+pub fn child_main_after(first: impl FnOnce(&Path) -> Option<ExitCode>) -> ExitCode {
+    match fork::serve() {
+        Ok(Some(request)) => read(&request, first),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// In a process that does this and nothing else.
+fn read(request: &[u8], first: impl FnOnce(&Path) -> Option<ExitCode>) -> ExitCode {
+    let task = Task::parse(request).and_then(|task| {
+        resources::restrict(&task.limits).map_err(ExtractError::io)?;
+        Ok(task)
+    });
+    if let Some(code) = task.as_ref().ok().and_then(|task| first(&task.path)) {
+        return code;
     }
     let Ok((mut answer, pieces)) = own_stdout().and_then(|own| Ok((own.try_clone()?, own))) else {
         return ExitCode::FAILURE;
@@ -40,9 +57,9 @@ pub fn child_main() -> ExitCode {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         *PANICKED_AT.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }));
-    let outcome = Task::from_arguments().and_then(|task| {
-        task.shut_in()?;
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || task.run(pieces));
+    let outcome = task.and_then(|task| {
+        sandbox::close(&task.path);
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || run(&task, pieces));
         let outcome = thread.map_err(ExtractError::io)?.join();
         outcome.unwrap_or_else(|_| Err(ExtractError::Crashed { reason: panicked() }))
     });
@@ -52,12 +69,9 @@ pub fn child_main() -> ExitCode {
     }
 }
 
-/// Has the kernel kill this process when its parent dies; `false` where that has happened already.
-fn bound_to_parent() -> bool {
-    // SAFETY: plain system calls without pointers.
-    let (bound, parent) = unsafe { (libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), libc::getppid()) };
-    let expected = std::env::var(PARENT).ok().and_then(|id| id.parse().ok());
-    bound == 0 && expected.is_none_or(|id: libc::pid_t| id == parent)
+/// Says the text, and gives what is known of it.
+fn run(task: &Task, answer: File) -> Result<TextFacts, ExtractError> {
+    flow(task.format, &task.path, &task.filename, &task.limits, &mut Pieces(answer))
 }
 
 fn panicked() -> String {
@@ -65,41 +79,6 @@ fn panicked() -> String {
     // The path of a dependency's source says where it was built; its end is enough.
     let end = at.rsplit('/').next().unwrap_or_default();
     format!("panic at {end}")
-}
-
-/// What is to be read, and how.
-struct Task {
-    format: Format,
-    limits: Limits,
-    filename: String,
-    path: PathBuf,
-}
-
-impl Task {
-    fn from_arguments() -> Result<Self, ExtractError> {
-        let usage = || ExtractError::Crashed { reason: "it was called with the wrong arguments".to_owned() };
-        let mut arguments = std::env::args_os().rev();
-        let mut next = || arguments.next().ok_or_else(usage);
-        let (path, filename, limits, format) = (next()?, next()?, next()?, next()?);
-        Ok(Self {
-            format: format.to_str().and_then(|s| s.parse().ok()).ok_or_else(usage)?,
-            limits: limits.to_str().and_then(|json| serde_json::from_str(json).ok()).ok_or_else(usage)?,
-            filename: filename.to_string_lossy().into_owned(),
-            path: path.into(),
-        })
-    }
-
-    /// The parent sets the same limits, but may come to it late.
-    fn shut_in(&self) -> Result<(), ExtractError> {
-        resources::restrict(0, &self.limits).map_err(ExtractError::io)?;
-        sandbox::close(&self.path);
-        Ok(())
-    }
-
-    /// Says the text, and gives what is known of it.
-    fn run(self, answer: File) -> Result<TextFacts, ExtractError> {
-        flow(self.format, &self.path, &self.filename, &self.limits, &mut Pieces(answer))
-    }
 }
 
 /// Says each piece as it comes. Where the parent is slow it waits.

@@ -1,4 +1,4 @@
-//! The parent's side: starts the child under limits, hears its answer piece by
+//! The parent's side: has a child made for each file, hears its answer piece by
 //! piece, ends it.
 //!
 //! A child that nobody asks for its next piece waits: its answer is a pipe, and
@@ -6,16 +6,17 @@
 //! is waited for and stands still while it waits.
 
 use super::{
-    entry::PARENT,
     frame::{self, Frame},
-    resources, verdict,
+    process::Process,
+    request::Task,
+    server::{Reader, Server},
+    verdict,
 };
 use crate::{
     detect::{HEAD_BYTES, detect},
     error::ExtractError,
     extract::too_much_text,
     limits::Limits,
-    ocr,
 };
 use ragstream_core::{
     fault::{Fault, Result},
@@ -24,13 +25,12 @@ use ragstream_core::{
 use std::{
     io,
     path::{Path, PathBuf},
-    process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, BufReader},
-    process::{Child, ChildStdout, Command},
-    runtime::Handle,
+    net::unix::pipe::Receiver,
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::timeout,
@@ -45,25 +45,22 @@ const PIECES_AHEAD: usize = 1;
 /// parser does not block.
 const STDERR_BYTES: usize = 16 << 10;
 
-/// What the child has of this process's environment, which may hold secrets otherwise.
-const KEPT_ENVIRONMENT: &[&str] = &["PATH", ocr::LANGUAGES, ocr::DATA];
-
-/// So much of the end of an upload's name is told to the child.
-const FILENAME_BYTES: usize = 1024;
-
-/// Reads files in a child process each.
+/// Reads files in a child process each, which are forks of one that is started when the first file
+/// comes. Clones share it, and it ends with the last of them and the last extraction.
 #[derive(Clone, Debug)]
 pub struct ChildExtractor {
-    /// The program: this one again, most likely (`std::env::current_exe`).
-    pub program: PathBuf,
-    /// What makes the program call [`child_main`](crate::child_main); the
-    /// file's arguments are appended.
-    pub args: Vec<String>,
+    server: Arc<Server>,
     /// What a child may take.
     pub limits: Limits,
 }
 
 impl ChildExtractor {
+    /// `program` with `args` calls [`child_main`](crate::child_main): this one again, most
+    /// likely (`std::env::current_exe`). It has the environment variables for OCR that are there when it is started.
+    pub fn new(program: PathBuf, args: Vec<String>, limits: Limits) -> Self {
+        Self { server: Arc::new(Server::new(program, args)), limits }
+    }
+
     /// Starts to read a file that was uploaded under the name `filename`;
     /// returns once the child has said what its text is.
     ///
@@ -74,28 +71,8 @@ impl ChildExtractor {
         let (head, size) = head(path).await.map_err(ExtractError::io)?;
         let format = detect(filename, &head).map_err(ExtractError::from)?;
         let limits = self.limits.of_file(format, size);
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .arg(format.as_str())
-            .arg(serde_json::to_string(&limits).map_err(io::Error::from).map_err(ExtractError::io)?)
-            .arg(argument(filename))
-            .arg(path)
-            .env_clear()
-            // Threads of a parser's pool share the address space that is limited,
-            // and each of them reserves 64 MiB of it for its heap.
-            .env("RAYON_NUM_THREADS", "1")
-            .env("MALLOC_ARENA_MAX", "1")
-            .env(PARENT, std::process::id().to_string())
-            // Where Tesseract is, and what languages it reads.
-            .envs(KEPT_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C in a terminal is for the parent, which lets work come to its end.
-            .process_group(0)
-            .kill_on_drop(true);
-        Extraction::supervised(command, limits).await
+        let request = Task::request(format, &limits, filename, path).map_err(ExtractError::io)?;
+        Extraction::supervised(self.server.clone(), request, limits).await
     }
 
     /// The whole text of such a file, which is held: for small ones.
@@ -118,38 +95,15 @@ pub struct Extraction {
     head: TextHead,
     frames: mpsc::Receiver<Result<Frame>>,
     facts: Option<TextFacts>,
-    /// Dropped with this, which the thread of the child sees.
+    /// Dropped with this, which ends the child.
     _wanted: oneshot::Sender<()>,
 }
 
 impl Extraction {
-    /// Runs the child on a thread that lives as long as it does: the kernel kills a
-    /// child whose parent died when the *thread* that made it is gone, and those
-    /// of a runtime come and go.
-    async fn supervised(command: Command, limits: Limits) -> Result<Self> {
+    async fn supervised(server: Arc<Server>, request: Vec<u8>, limits: Limits) -> Result<Self> {
         let (sender, mut frames) = mpsc::channel(PIECES_AHEAD);
         let (wanted, abandoned) = oneshot::channel::<()>();
-        let runtime = Handle::current();
-        let failed =
-            |error: io::Error| Fault::failed("extractor_spawn", "can't start the extractor").caused_by(error);
-        std::thread::Builder::new()
-            .name("extractor".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        outcome = run(command, &limits, &sender) => {
-                            let end = match outcome {
-                                Ok(Ok(facts)) => Ok(Frame::Facts(facts)),
-                                Ok(Err(error)) => Err(error.into()),
-                                Err(error) => Err(failed(error)),
-                            };
-                            let _ = sender.send(end).await; // nobody waits any more
-                        }
-                        _ = abandoned => {}
-                    }
-                });
-            })
-            .map_err(failed)?;
+        tokio::spawn(async move { supervise(&server, request, &limits, &sender, abandoned).await });
         let head = match frames.recv().await.unwrap_or_else(|| Err(lost()))? {
             Frame::Head(head) => head,
             _ => return Err(lost()),
@@ -186,13 +140,7 @@ impl Extraction {
 }
 
 fn lost() -> Fault {
-    Fault::failed("extractor_spawn", "the extractor's thread ended")
-}
-
-/// The end of a name, which tells the format, as an argument of a process takes it.
-fn argument(filename: &str) -> String {
-    let from = filename.ceil_char_boundary(filename.len().saturating_sub(FILENAME_BYTES));
-    filename[from..].replace('\0', "")
+    Fault::failed("extractor_spawn", "the extractor's task ended")
 }
 
 /// The beginning of a file, and its size.
@@ -206,28 +154,57 @@ async fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
 
 type Outcome = std::result::Result<TextFacts, ExtractError>;
 
-/// From the start of a child to its end. Whatever comes of it, the child is killed when this
-/// ends, unless it has ended.
+fn failed(error: io::Error) -> Fault {
+    Fault::failed("extractor_spawn", "can't start the extractor").caused_by(error)
+}
+
+/// From the start of a child to its end. Whatever comes of it, the child is gone when this ends.
+async fn supervise(
+    server: &Server,
+    request: Vec<u8>,
+    limits: &Limits,
+    frames: &mpsc::Sender<Result<Frame>>,
+    abandoned: oneshot::Receiver<()>,
+) {
+    let Reader { mut process, answer, words } = match server.reader(request).await {
+        Ok(reader) => reader,
+        Err(error) => return drop(frames.send(Err(failed(error))).await), // unless nobody waits any more
+    };
+    let outcome = tokio::select! {
+        outcome = run(&mut process, answer, words, limits, frames) => Some(outcome),
+        _ = abandoned => None,
+    };
+    process.kill();
+    let say = async {
+        let end = match outcome {
+            Some(Ok(Ok(facts))) => Ok(Frame::Facts(facts)),
+            Some(Ok(Err(error))) => Err(error.into()),
+            Some(Err(error)) => Err(failed(error)),
+            None => return,
+        };
+        let _ = frames.send(end).await; // nobody waits any more
+    };
+    let _ = tokio::join!(say, process.wait());
+}
+
+/// Hears a child, and how it ended.
 async fn run(
-    mut command: Command,
+    process: &mut Process,
+    answer: Receiver,
+    words: Receiver,
     limits: &Limits,
     frames: &mpsc::Sender<Result<Frame>>,
 ) -> io::Result<Outcome> {
-    let mut child = Group(command.spawn()?);
-    restrict(&child.0, limits)?;
-    let (Some(stdout), Some(stderr)) = (child.0.stdout.take(), child.0.stderr.take()) else {
-        return Err(io::Error::other("the child has no pipes"));
-    };
-    let mut words = Words(tokio::spawn(first(stderr, STDERR_BYTES)));
+    let mut words = Words(tokio::spawn(first(words, STDERR_BYTES)));
     let mut clock = Clock { left: limits.wall };
     let timed_out = || ExtractError::TimedOut { seconds: limits.wall.as_secs() };
-    let answer = match hear(stdout, limits, &mut clock, frames).await? {
+    let answer = match hear(answer, limits, &mut clock, frames).await? {
         Heard::Answer(answer) => Some(answer),
         Heard::Nothing => None,
         Heard::NoTime => return Ok(Err(timed_out())),
         Heard::Refused(error) => return Ok(Err(error)),
     };
-    let Some(status) = clock.wait_for(child.0.wait()).await else { return Ok(Err(timed_out())) };
+    let Some(status) = clock.wait_for(process.wait()).await else { return Ok(Err(timed_out())) };
     match (answer, status?) {
         (Some(answer), _) => Ok(answer),
         (None, status) => {
@@ -250,18 +227,18 @@ enum Heard {
 
 /// Passes on the frames of an answer, as fast as they are wanted.
 async fn hear(
-    stdout: ChildStdout,
+    answer: Receiver,
     limits: &Limits,
     clock: &mut Clock,
     frames: &mpsc::Sender<Result<Frame>>,
 ) -> io::Result<Heard> {
-    let mut stdout = BufReader::with_capacity(READ_BYTES, stdout);
+    let mut answer = BufReader::with_capacity(READ_BYTES, answer);
     let refused = |reason: &str| {
         Ok(Heard::Refused(ExtractError::Crashed { reason: format!("its answer is none: {reason}") }))
     };
     let (mut begun, mut length) = (false, 0);
     loop {
-        let Some(frame) = clock.wait_for(frame::receive(&mut stdout)).await else {
+        let Some(frame) = clock.wait_for(frame::receive(&mut answer)).await else {
             return Ok(Heard::NoTime);
         };
         let frame = match frame {
@@ -322,28 +299,4 @@ async fn first(mut pipe: impl AsyncRead + Unpin, kept: usize) -> io::Result<Vec<
     (&mut pipe).take(kept as u64).read_to_end(&mut bytes).await?;
     tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
     Ok(bytes)
-}
-
-/// A child and what it may have started: they share a process group.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // The id is gone once the child was waited for.
-        if let Some(id) = self.0.id() {
-            // SAFETY: a plain system call; the group is the child's own, which is not reaped yet.
-            unsafe { libc::kill(-(id as libc::pid_t), libc::SIGKILL) };
-        }
-    }
-}
-
-/// Limits of the kernel, set on the child as soon as it is there: what it does before is its own
-/// start, and it sets them itself before it looks at the document. (Set between fork and exec they
-/// would cost a fork, which copies the page tables of this process; without that the child is made
-/// by vfork, in a tenth of the time.)
-fn restrict(child: &Child, limits: &Limits) -> io::Result<()> {
-    match child.id() {
-        Some(id) => resources::restrict(id as libc::pid_t, limits),
-        None => Ok(()),
-    }
 }

@@ -1,4 +1,4 @@
-//! The kernel's limits on a child.
+//! The kernel's limits on a reader.
 
 use crate::limits::Limits;
 use std::{io, time::Duration};
@@ -6,8 +6,8 @@ use std::{io, time::Duration};
 /// After the soft limit on processor time the kernel gives so much before it kills.
 const CPU_GRACE: Duration = Duration::from_secs(5);
 
-/// Sets the limits on a process, 0 for this one. They hold for what it starts, too.
-pub fn restrict(process: libc::pid_t, limits: &Limits) -> io::Result<()> {
+/// Sets the limits on this process. They hold for what it starts, too.
+pub fn restrict(limits: &Limits) -> io::Result<()> {
     let cpu = limits.cpu.as_secs().max(1);
     let resources = [
         (libc::RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
@@ -24,8 +24,8 @@ pub fn restrict(process: libc::pid_t, limits: &Limits) -> io::Result<()> {
         (resource, libc::rlimit { rlim_cur: soft.min(own.rlim_max), rlim_max: hard.min(own.rlim_max) })
     });
     for (resource, limit) in &resources {
-        // SAFETY: `limit` outlives the call, and a child is not reaped yet: the id is its own.
-        let code = unsafe { libc::prlimit(process, *resource, limit, std::ptr::null_mut()) };
+        // SAFETY: `limit` outlives the call.
+        let code = unsafe { libc::setrlimit(*resource, limit) };
         if code != 0 {
             return Err(io::Error::last_os_error());
         }

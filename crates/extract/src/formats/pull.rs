@@ -11,7 +11,7 @@ use quick_xml::{
     Error, Reader, XmlVersion,
     encoding::DecodingReader,
     escape::{resolve_html5_entity, resolve_predefined_entity},
-    events::{BytesStart, Event},
+    events::{BytesRef, BytesStart, Event},
 };
 use std::{borrow::Cow, io::BufRead};
 
@@ -74,6 +74,15 @@ fn entity(name: &str) -> Option<&'static str> {
     resolve_predefined_entity(name).or_else(|| resolve_html5_entity(name))
 }
 
+/// What a reference stands for; itself where nobody knows, nothing where it names no character.
+fn referred<'a>(name: &'a BytesRef<'_>) -> Option<Cow<'a, str>> {
+    match name.resolve_char_ref() {
+        Ok(Some(character)) => Some(character.to_string().into()),
+        Ok(None) => Some(entity(name).map_or_else(|| format!("&{};", &**name).into(), Cow::Borrowed)),
+        Err(_) => None,
+    }
+}
+
 /// What comes next.
 #[derive(Debug, PartialEq)]
 pub enum Node {
@@ -133,13 +142,9 @@ impl<R: BufRead> Pull<R> {
                 }
                 Event::Text(text) => Node::Text(text.xml10_content().into_owned()),
                 Event::CData(text) => Node::Text(text.xml10_content().into_owned()),
-                Event::GeneralRef(name) => match name.resolve_char_ref() {
-                    Ok(Some(character)) => Node::Text(character.to_string()),
-                    Ok(None) => Node::Text(match entity(&name) {
-                        Some(text) => text.to_owned(),
-                        None => format!("&{};", &*name),
-                    }),
-                    Err(_) => continue,
+                Event::GeneralRef(name) => match referred(&name) {
+                    Some(text) => Node::Text(text.into_owned()),
+                    None => continue,
                 },
                 Event::Eof if self.depth > 0 => return Err(self.broken("its XML ends in the middle")),
                 Event::Eof => Node::End,
@@ -169,16 +174,30 @@ impl<R: BufRead> Pull<R> {
 
     /// All text up to the end of the element that began last.
     pub fn text(&mut self) -> Result<String, ExtractError> {
-        let outside = self.depth.saturating_sub(1);
         let mut text = String::new();
+        self.text_into(&mut text)?;
+        Ok(text)
+    }
+
+    /// Appends the same: what a document mostly is, and so without the copies of [`Pull::next`].
+    pub fn text_into(&mut self, text: &mut String) -> Result<(), ExtractError> {
+        let outside = self.depth.saturating_sub(1);
         while self.depth > outside {
-            match self.next()? {
-                Node::Text(piece) => text.push_str(&piece),
-                Node::End => break,
-                Node::Open(_) | Node::Close => {}
+            self.buffer.clear();
+            match self.reader.read_event_into(&mut self.buffer) {
+                Ok(Event::Text(piece)) => text.push_str(&piece.xml10_content()),
+                Ok(Event::CData(piece)) => text.push_str(&piece.xml10_content()),
+                Ok(Event::GeneralRef(name)) => text.push_str(&referred(&name).unwrap_or_default()),
+                Ok(Event::Start(_)) if self.depth < MAX_DEPTH => self.depth += 1,
+                Ok(Event::Start(_)) => return Err(self.broken("its XML is nested too deep")),
+                Ok(Event::End(_)) => self.depth -= 1,
+                Ok(Event::Eof) => return Err(self.broken("its XML ends in the middle")),
+                Ok(_) => {}
+                Err(Error::Io(error)) => return Err(refused(self.format, &error)),
+                Err(_) => return Err(self.broken("its XML is not well-formed")),
             }
         }
-        Ok(text)
+        Ok(())
     }
 
     /// The next element inside of the one that began last; `None` once that has

@@ -298,7 +298,7 @@ impl Layout {
 /// letters long, those of numbers two digits, every other mark is one.
 fn tokens(text: &str) -> usize {
     let (mut tokens, mut run, mut digits) = (0, 0usize, false);
-    for character in text.chars() {
+    let mut count = |character: char| {
         let is_digit = character.is_ascii_digit();
         if !character.is_ascii_alphanumeric() || is_digit != digits {
             tokens += run.div_ceil(if digits { 2 } else { 5 });
@@ -309,6 +309,10 @@ fn tokens(text: &str) -> usize {
         } else if !character.is_whitespace() {
             tokens += 1;
         }
+    };
+    match text.is_ascii() {
+        true => text.bytes().for_each(|byte| count(char::from(byte))),
+        false => text.chars().for_each(count),
     }
     tokens + run.div_ceil(if digits { 2 } else { 5 })
 }

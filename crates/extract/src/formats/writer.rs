@@ -11,6 +11,7 @@ use super::{
     tidy,
 };
 use crate::{error::ExtractError, extract::too_much_text, limits::Limits};
+use memchr::memchr2;
 use ragstream_core::text::PageStart;
 use std::borrow::Cow;
 
@@ -239,9 +240,9 @@ impl Writer {
             return Err(self.too_much());
         }
         // Here, for later would move the pages.
-        match text.contains(['\r', '\0']) {
-            true => self.text.push_str(&tidy(text.to_owned())),
-            false => self.text.push_str(text),
+        match memchr2(b'\r', 0, text.as_bytes()) {
+            Some(_) => self.text.push_str(&tidy(text.to_owned())),
+            None => self.text.push_str(text),
         }
         Ok(())
     }
@@ -257,6 +258,14 @@ impl Writer {
 
 /// Runs of blanks and line breaks as one blank each.
 pub fn one_line(text: &str) -> String {
+    let bytes = text.as_bytes();
+    // As it is already, most often.
+    let is_one = text.is_ascii()
+        && bytes.iter().all(|byte| (b' '..0x7f).contains(byte))
+        && bytes.windows(2).all(|pair| pair != b"  ");
+    if is_one {
+        return text.trim().to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !line.is_empty() {

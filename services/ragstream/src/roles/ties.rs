@@ -58,16 +58,14 @@ pub(crate) fn tie_gateway(
 
 /// What reads documents, under the limits of ingestion.
 pub(crate) fn extractor(config: &IngestionConfig) -> Result<ChildExtractor> {
-    Ok(ChildExtractor {
-        program: std::env::current_exe().context("can't find this program's own file")?,
-        args: vec!["extract-child".into()],
-        limits: Limits {
-            memory_bytes: config.extract_memory,
-            wall: Duration::from_secs(config.extract_seconds),
-            text_bytes: config.extract_output,
-            ..Limits::default()
-        },
-    })
+    let program = std::env::current_exe().context("can't find this program's own file")?;
+    let limits = Limits {
+        memory_bytes: config.extract_memory,
+        wall: Duration::from_secs(config.extract_seconds),
+        text_bytes: config.extract_output,
+        ..Limits::default()
+    };
+    Ok(ChildExtractor::new(program, vec!["extract-child".into()], limits))
 }
 
 pub(crate) fn tie_ingestion(

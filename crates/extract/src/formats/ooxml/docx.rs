@@ -283,10 +283,8 @@ impl Document<'_> {
         while let Some(tag) = pull.child(inside)? {
             match tag.name() {
                 "pPr" => Self::properties(pull, paragraph)?,
-                "t" => {
-                    let text = pull.text()?;
-                    self.push(paragraph, &text);
-                }
+                "t" if self.is_said() => pull.text_into(&mut paragraph.text)?,
+                "t" => pull.skip()?,
                 "instrText" => {
                     let code = pull.text()?;
                     if let Some(field) = self.fields.last_mut().filter(|field| !field.has_result) {
@@ -400,9 +398,14 @@ impl Document<'_> {
 
     /// Text, unless it is the code of a field.
     fn push(&mut self, paragraph: &mut Paragraph, text: &str) {
-        if self.fields.iter().all(|field| field.has_result) {
+        if self.is_said() {
             paragraph.text.push_str(text);
         }
+    }
+
+    /// Whether what is read is no field's code.
+    fn is_said(&self) -> bool {
+        self.fields.iter().all(|field| field.has_result)
     }
 
     fn properties(pull: &mut Pull<impl BufRead>, paragraph: &mut Paragraph) -> Result<(), ExtractError> {

@@ -56,7 +56,15 @@ impl Styles {
                     ("style", _) => {
                         let is_paragraph = tag.attr("type").is_none_or(|kind| kind == "paragraph");
                         open = tag.attr("styleId").filter(|_| is_paragraph).map(|id| (id, Style::default()));
+                        // Those of tables are most of the part, in many documents.
+                        if open.is_none() {
+                            pull.skip()?;
+                        }
                     }
+                    (
+                        "rPr" | "tblPr" | "tcPr" | "trPr" | "tblStylePr" | "latentStyles" | "docDefaults",
+                        _,
+                    ) => pull.skip()?,
                     (_, Some((_, style))) => style.learn(&tag),
                     _ => {}
                 },
