@@ -11,10 +11,10 @@ use std::{collections::BTreeSet, fmt::Write};
 
 const MIB: u64 = 1 << 20;
 /// The size of the text.
-const LONG: usize = 96 << 20;
+const LONG: usize = 40 << 20;
 /// What ingestion may grow by over its idle size: three parts of 8 MiB on their way to the blob
 /// store, a piece of the text, its chunks and their events as they wait for acknowledgement, and
-/// what the allocator keeps of them.
+/// what the allocator keeps of them. Who holds the text and all its chunks needs several times that.
 const GROWTH: u64 = 88 * MIB;
 
 /// A text of different lines.
