@@ -50,7 +50,9 @@ pub(crate) fn report(error: &KafkaError, reason: &str) {
             | RDKafkaErrorCode::Resolve
             | RDKafkaErrorCode::OperationTimedOut
             | RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownTopic,
+            | RDKafkaErrorCode::UnknownTopic
+            // What whoever reads a topic to its end has asked for.
+            | RDKafkaErrorCode::PartitionEOF,
         ) => tracing::debug!(target: "librdkafka", %error, "{reason}"),
         _ => tracing::warn!(target: "librdkafka", %error, "{reason}"),
     }
