@@ -3,23 +3,16 @@
 //! No test harness: this executable is the child, too.
 #![allow(clippy::unwrap_used)]
 
+mod children;
 mod made;
 mod samples;
 
+use children::{CHILD, Folder, extractor, misbehaving, misbehaviour, run, tell_pid, until};
 use ragstream_core::fault::{Fault, FaultKind};
 use ragstream_extract::{ChildExtractor, DocumentText, Limits, child_main_after, detect, extract};
-use std::{
-    fs,
-    future::Future,
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{fs, io::Write, path::Path, process::ExitCode, time::Duration};
 
-const CHILD: &str = "extract-child";
 const PARENT: &str = "parent-of-a-child";
-const MISBEHAVING: &str = "misbehave:";
 /// A bound on every wait: far above what is needed.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -27,7 +20,7 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(CHILD) {
         return child_main_after(|path| {
             let content = fs::read_to_string(path).unwrap_or_default();
-            misbehave(content.strip_prefix(MISBEHAVING)?.trim(), path)
+            misbehave(misbehaviour(&content)?, path)
         });
     }
     if std::env::args().nth(1).as_deref() == Some(PARENT) {
@@ -39,51 +32,37 @@ fn main() -> ExitCode {
     unsafe { std::env::set_var("PATH", format!("{}:{path}", tools.path().join("bin").display())) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        run("a file is read", a_file_is_read()).await;
-        run("office documents are read", office_documents_are_read()).await;
-        run("failures are told apart", failures_are_told_apart()).await;
-        run("limits hold", limits_hold()).await;
-        run("other ends", other_ends()).await;
-        run("the child is shut in", the_child_is_shut_in()).await;
-        run("every kind of file is read", every_kind_of_file_is_read()).await;
-        run("pictures are read", pictures_are_read(tools.path())).await;
-        run("what a child starts is shut in too", what_a_child_starts_is_shut_in_too(tools.path())).await;
-        run("a picture has its time", a_picture_has_its_time(tools.path())).await;
-        run("hostile files fail alone", hostile_files_fail_alone()).await;
-        run("an abandoned child is killed", an_abandoned_child_is_killed()).await;
-        run("a program that is not there", a_program_that_is_not_there()).await;
-        run("a dead server is replaced", a_dead_server_is_replaced()).await;
-        run("a dead parent leaves nothing", a_dead_parent_leaves_nothing()).await;
-        run("many at once are each their own", many_at_once_are_each_their_own()).await;
-        run("nothing of a document is left", nothing_of_a_document_is_left()).await;
-        run("no descriptor is inherited", no_descriptor_is_inherited()).await;
+        run("a file is read", DEADLINE, a_file_is_read()).await;
+        run("office documents are read", DEADLINE, office_documents_are_read()).await;
+        run("failures are told apart", DEADLINE, failures_are_told_apart()).await;
+        run("limits hold", DEADLINE, limits_hold()).await;
+        run("other ends", DEADLINE, other_ends()).await;
+        run("the child is shut in", DEADLINE, the_child_is_shut_in()).await;
+        run("every kind of file is read", DEADLINE, every_kind_of_file_is_read()).await;
+        run("pictures are read", DEADLINE, pictures_are_read(tools.path())).await;
+        run("what a child starts is shut in too", DEADLINE, what_a_child_starts_is_shut_in_too(tools.path()))
+            .await;
+        run("a picture has its time", DEADLINE, a_picture_has_its_time(tools.path())).await;
+        run("hostile files fail alone", DEADLINE, hostile_files_fail_alone()).await;
+        run("an abandoned child is killed", DEADLINE, an_abandoned_child_is_killed()).await;
+        run("a program that is not there", DEADLINE, a_program_that_is_not_there()).await;
+        run("a dead server is replaced", DEADLINE, a_dead_server_is_replaced()).await;
+        run("a dead parent leaves nothing", DEADLINE, a_dead_parent_leaves_nothing()).await;
+        run("many at once are each their own", DEADLINE, many_at_once_are_each_their_own()).await;
+        run("nothing of a document is left", DEADLINE, nothing_of_a_document_is_left()).await;
+        run("no descriptor is inherited", DEADLINE, no_descriptor_is_inherited()).await;
     });
     ExitCode::SUCCESS
-}
-
-async fn run(name: &str, test: impl Future<Output = ()>) {
-    tokio::time::timeout(DEADLINE, test).await.unwrap_or_else(|_| panic!("{name}: no end"));
-    println!("test {name} ... ok");
 }
 
 /// The reader's side of the tests; `None` goes on to read.
 fn misbehave(how: &str, path: &Path) -> Option<ExitCode> {
     match how {
-        "eat" => {
-            let mut eaten = Vec::new();
-            loop {
-                eaten.push(vec![1u8; 1 << 24]);
-            }
-        }
-        "spin" => loop {
-            std::hint::spin_loop();
-        },
-        "sleep" => loop {
-            fs::write(path.with_extension("pid"), std::process::id().to_string()).unwrap();
-            std::thread::sleep(Duration::from_secs(1));
-        },
+        "eat" => children::eat(),
+        "spin" => children::spin(),
+        "sleep" => children::sleep(path),
         "wait" => {
-            fs::write(path.with_extension("pid"), std::process::id().to_string()).unwrap();
+            tell_pid(path);
             while !path.with_extension("go").exists() {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -120,8 +99,7 @@ fn misbehave(how: &str, path: &Path) -> Option<ExitCode> {
         }
         "silent" => Some(ExitCode::SUCCESS),
         "killed" => {
-            // SAFETY: a plain system call on this very process.
-            unsafe { libc::raise(libc::SIGKILL) };
+            children::be_killed();
             Some(ExitCode::FAILURE)
         }
         "write" => {
@@ -131,7 +109,6 @@ fn misbehave(how: &str, path: &Path) -> Option<ExitCode> {
             }
         }
         "open" => {
-            limited(libc::RLIMIT_NOFILE);
             let files: Vec<_> = (0..1000).map_while(|_| fs::File::open(path).ok()).collect();
             let opened = files.len();
             drop(files);
@@ -180,42 +157,6 @@ fn parent(path: &Path) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let _ = runtime.block_on(extractor(Limits::default()).extract(path, "document.txt"));
     ExitCode::FAILURE
-}
-
-/// Waits for the parent, which limits a child that has begun.
-fn limited(resource: libc::__rlimit_resource_t) {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    while limit.rlim_max == 0 || limit.rlim_max > 100 {
-        std::thread::yield_now();
-        // SAFETY: `limit` outlives the call.
-        unsafe { libc::getrlimit(resource, &mut limit) };
-    }
-}
-
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.path().join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    async fn extract(&self, limits: Limits, content: impl AsRef<[u8]>) -> Result<DocumentText, Fault> {
-        extractor(limits).extract(&self.file("document.txt", content), "document.txt").await
-    }
-
-    async fn misbehave(&self, limits: Limits, how: &str) -> Result<DocumentText, Fault> {
-        self.extract(limits, format!("{MISBEHAVING}{how}")).await
-    }
-}
-
-fn extractor(limits: Limits) -> ChildExtractor {
-    ChildExtractor::new(std::env::current_exe().unwrap(), vec![CHILD.to_owned()], limits)
 }
 
 async fn a_file_is_read() {
@@ -292,7 +233,7 @@ async fn limits_hold() {
         (small, "print", "extraction_crashed"),
         (small, "write", "document_too_large"),
     ] {
-        let fault = folder.misbehave(limits, how).await.unwrap_err();
+        let fault = folder.extract(limits, misbehaving(how)).await.unwrap_err();
         assert_eq!((fault.kind, fault.class), (FaultKind::Invalid, class), "{how}: {fault}");
     }
     let long = folder.extract(small, "x".repeat(100_001)).await.unwrap_err();
@@ -306,7 +247,7 @@ async fn limits_hold() {
         let fault = extractor(tight).extract(&held, "large.json").await.unwrap_err();
         assert_eq!(fault.class, "document_too_large");
     }
-    let opened = folder.misbehave(Limits { open_files: 20, ..limits }, "open").await.unwrap();
+    let opened = folder.extract(Limits { open_files: 20, ..limits }, misbehaving("open")).await.unwrap();
     let opened: u32 = opened.text.strip_prefix("opened ").unwrap().parse().unwrap();
     assert!(opened < 20, "{opened}");
 }
@@ -319,16 +260,16 @@ async fn other_ends() {
         ("silent", FaultKind::Invalid, "extraction_crashed"),
         ("killed", FaultKind::Failed, "extractor_killed"),
     ] {
-        let fault = folder.misbehave(Limits::default(), how).await.unwrap_err();
+        let fault = folder.extract(Limits::default(), misbehaving(how)).await.unwrap_err();
         assert_eq!((fault.kind, fault.class), (kind, class), "{how}: {fault}");
         assert!(!fault.to_string().contains("secret"), "{fault}");
     }
     // Four megabytes on standard error fill no pipe.
-    assert_eq!(folder.misbehave(Limits::default(), "chatter").await.unwrap().text, "said enough");
+    assert_eq!(folder.extract(Limits::default(), misbehaving("chatter")).await.unwrap().text, "said enough");
 }
 
 async fn the_child_is_shut_in() {
-    let text = Folder::new().misbehave(Limits::default(), "describe").await.unwrap().text;
+    let text = Folder::new().extract(Limits::default(), misbehaving("describe")).await.unwrap().text;
     assert_eq!(text, "[\"MALLOC_ARENA_MAX\", \"PATH\", \"RAGSTREAM_PARENT\", \"RAYON_NUM_THREADS\"] 0 true");
 }
 
@@ -499,7 +440,7 @@ async fn hostile_files_fail_alone() {
 
 async fn an_abandoned_child_is_killed() {
     let folder = Folder::new();
-    let path = folder.file("document.txt", format!("{MISBEHAVING}sleep"));
+    let path = folder.file("document.txt", misbehaving("sleep"));
     let pid_file = path.with_extension("pid");
     let extractor = extractor(Limits::default());
     let task = tokio::spawn(async move { extractor.extract(&path, "document.txt").await });
@@ -508,17 +449,6 @@ async fn an_abandoned_child_is_killed() {
     // Gone, and reaped: no process has the id.
     // SAFETY: signal 0 asks only.
     until(|| (unsafe { libc::kill(pid, 0) } != 0).then_some(())).await;
-}
-
-async fn until<T>(mut ready: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(value) = ready() {
-            return value;
-        }
-        assert!(begin.elapsed() < DEADLINE, "never");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 async fn a_program_that_is_not_there() {
@@ -571,7 +501,7 @@ async fn a_dead_server_is_replaced() {
     assert_eq!(read().await, "a text");
     assert_eq!(server().await, first, "it is started once");
     // A file that is being read is read to its end.
-    let waiting = folder.file("waiting.txt", format!("{MISBEHAVING}wait"));
+    let waiting = folder.file("waiting.txt", misbehaving("wait"));
     let task = tokio::spawn({
         let (extractor, waiting) = (extractor.clone(), waiting.clone());
         async move { extractor.extract(&waiting, "waiting.txt").await }
@@ -581,7 +511,7 @@ async fn a_dead_server_is_replaced() {
     assert_eq!(read().await, "a text");
     assert!(!is_there(first));
     fs::write(waiting.with_extension("go"), "").unwrap();
-    assert_eq!(task.await.unwrap().unwrap().text, format!("{MISBEHAVING}wait"));
+    assert_eq!(task.await.unwrap().unwrap().text, misbehaving("wait"));
     // One that dies while it is asked.
     let second = server().await;
     assert_ne!(second, first);
@@ -604,7 +534,7 @@ async fn a_dead_server_is_replaced() {
 
 async fn a_dead_parent_leaves_nothing() {
     let folder = Folder::new();
-    let path = folder.file("document.txt", format!("{MISBEHAVING}sleep"));
+    let path = folder.file("document.txt", misbehaving("sleep"));
     let program = std::env::current_exe().unwrap();
     let mut parent = std::process::Command::new(program).arg(PARENT).arg(&path).spawn().unwrap();
     let reader: i32 = until(|| fs::read_to_string(path.with_extension("pid")).ok()?.parse().ok()).await;
@@ -621,8 +551,8 @@ async fn many_at_once_are_each_their_own() {
     let mut all = tokio::task::JoinSet::new();
     for number in 0..100 {
         let content = match number % 5 {
-            0 => format!("{MISBEHAVING}panic"),
-            1 => format!("{MISBEHAVING}killed"),
+            0 => misbehaving("panic"),
+            1 => misbehaving("killed"),
             _ => format!("text {number}\n").repeat(number * 500),
         };
         let path = folder.file(&format!("{number}.txt"), &content);
@@ -651,7 +581,7 @@ async fn nothing_of_a_document_is_left() {
     }
     let seek = |word: &str| {
         let reversed: String = word.chars().rev().collect();
-        let path = folder.file("b.txt", format!("{MISBEHAVING}seek {reversed}"));
+        let path = folder.file("b.txt", misbehaving(&format!("seek {reversed}")));
         let extractor = extractor.clone();
         async move { extractor.extract(&path, "b.txt").await.unwrap().text }
     };
@@ -665,7 +595,7 @@ async fn no_descriptor_is_inherited() {
     // SAFETY: a plain system call; the new descriptor is one that programs inherit.
     let open = unsafe { libc::dup(2) };
     assert!(open > 2);
-    let said = Folder::new().misbehave(Limits::default(), "descriptors").await.unwrap().text;
+    let said = Folder::new().extract(Limits::default(), misbehaving("descriptors")).await.unwrap().text;
     // The last is that of the folder that was looked at.
     assert_eq!(said, r#"["0", "1", "2", "3"]"#);
     // SAFETY: it is this test's own.

@@ -4,25 +4,23 @@
 //! No test harness: this executable is the child, too.
 #![allow(clippy::unwrap_used)]
 
+mod children;
 mod made;
 mod samples;
 
+use children::{CHILD, Folder, extractor, misbehaving, misbehaviour, run, tell_pid, until};
 use ragstream_core::fault::{Fault, FaultKind};
 use ragstream_extract::{
-    ChildExtractor, DocumentText, Extraction, HEAD_BYTES, Limits, Markup, TextFacts, child_main_after,
-    detect, extract_named,
+    DocumentText, Extraction, HEAD_BYTES, Limits, Markup, TextFacts, child_main_after, detect, extract_named,
 };
 use std::{
     fs,
-    future::Future,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-const CHILD: &str = "extract-child";
-const MISBEHAVING: &str = "misbehave:";
 /// A bound on every wait: far above what is needed.
 const DEADLINE: Duration = Duration::from_secs(400);
 /// Of the files that must not be held.
@@ -36,53 +34,21 @@ fn main() -> ExitCode {
             let mut head = [0; 64];
             let read = fs::File::open(path).and_then(|mut file| std::io::Read::read(&mut file, &mut head));
             let head = String::from_utf8_lossy(&head[..read.unwrap_or(0)]).into_owned();
-            Some(misbehave(head.strip_prefix(MISBEHAVING)?.trim(), path))
+            Some(misbehave(misbehaviour(&head)?, path))
         });
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         // First: what memory was used is a maximum since the start.
-        run("large files take little memory", large_files_take_little_memory()).await;
-        run("pieces are the whole", pieces_are_the_whole()).await;
-        run("a book flows page by page", a_book_flows_page_by_page()).await;
-        run("a slow consumer is waited for", a_slow_consumer_is_waited_for()).await;
-        run("an end midway has its class", an_end_midway_has_its_class()).await;
-        run("a dropped extraction leaves no child", a_dropped_extraction_leaves_no_child()).await;
-        run("public documents give what they hold", public_documents_give_what_they_hold()).await;
+        run("large files take little memory", DEADLINE, large_files_take_little_memory()).await;
+        run("pieces are the whole", DEADLINE, pieces_are_the_whole()).await;
+        run("a book flows page by page", DEADLINE, a_book_flows_page_by_page()).await;
+        run("a slow consumer is waited for", DEADLINE, a_slow_consumer_is_waited_for()).await;
+        run("an end midway has its class", DEADLINE, an_end_midway_has_its_class()).await;
+        run("a dropped extraction leaves no child", DEADLINE, a_dropped_extraction_leaves_no_child()).await;
+        run("public documents give what they hold", DEADLINE, public_documents_give_what_they_hold()).await;
     });
     ExitCode::SUCCESS
-}
-
-async fn run(name: &str, test: impl Future<Output = ()>) {
-    let begin = Instant::now();
-    tokio::time::timeout(DEADLINE, test).await.unwrap_or_else(|_| panic!("{name}: no end"));
-    println!("test {name} ... ok ({:.1} s)", begin.elapsed().as_secs_f64());
-}
-
-fn extractor(limits: Limits) -> ChildExtractor {
-    ChildExtractor::new(std::env::current_exe().unwrap(), vec![CHILD.to_owned()], limits)
-}
-
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.path().join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    async fn start(&self, limits: Limits, content: impl AsRef<[u8]>) -> Result<Extraction, Fault> {
-        extractor(limits).start(&self.file("document.txt", content), "document.txt").await
-    }
-
-    async fn misbehave(&self, limits: Limits, how: &str) -> Result<Extraction, Fault> {
-        self.start(limits, format!("{MISBEHAVING}{how}")).await
-    }
 }
 
 /// A frame as a child says it.
@@ -107,28 +73,17 @@ fn misbehave(how: &str, path: &Path) -> ExitCode {
     }
     say_part("well begun");
     match how {
-        "sleep" => loop {
-            fs::write(path.with_extension("pid"), std::process::id().to_string()).unwrap();
-            std::thread::sleep(Duration::from_secs(1));
-        },
+        "sleep" => children::sleep(path),
         "flood" => loop {
-            fs::write(path.with_extension("pid"), std::process::id().to_string()).unwrap();
+            tell_pid(path);
             say_part(&"x".repeat(1 << 16));
         },
         "garbage" => print!("what a library prints"),
         "panic" => panic!("a secret of the document"),
         "abort" => std::process::abort(),
-        "eat" => {
-            let mut eaten = Vec::new();
-            loop {
-                eaten.push(vec![1u8; 1 << 24]);
-            }
-        }
-        "spin" => loop {
-            std::hint::spin_loop();
-        },
-        // SAFETY: a plain system call on this very process.
-        "killed" => drop(unsafe { libc::raise(libc::SIGKILL) }),
+        "eat" => children::eat(),
+        "spin" => children::spin(),
+        "killed" => children::be_killed(),
         "two heads" => say_head(),
         "failure" => say(b'f', br#"{"kind":"corrupt","format":"text","reason":"the end is missing"}"#),
         "cut off" => std::io::stdout().write_all(b"p\0\0\0\x09\0\0\0\0abc").unwrap(),
@@ -371,7 +326,7 @@ async fn a_slow_consumer_is_waited_for() {
     // One that says nothing more is not waited for.
     let short = Limits { wall: Duration::from_secs(1), ..limits };
     let folder = Folder::new();
-    let mut extraction = folder.misbehave(short, "sleep").await.unwrap();
+    let mut extraction = folder.start(short, misbehaving("sleep")).await.unwrap();
     assert_eq!(extraction.next().await.unwrap().unwrap().text, "well begun");
     assert_eq!(extraction.next().await.unwrap_err().class, "extraction_timeout");
 }
@@ -390,7 +345,7 @@ async fn an_end_midway_has_its_class() {
         ("cut off", FaultKind::Invalid, "extraction_crashed"),
         ("nothing", FaultKind::Invalid, "extraction_crashed"),
     ] {
-        let mut extraction = folder.misbehave(limits, how).await.unwrap();
+        let mut extraction = folder.start(limits, misbehaving(how)).await.unwrap();
         assert_eq!(extraction.head().extractor, "x/1");
         assert_eq!(extraction.next().await.unwrap().unwrap().text, "well begun", "{how}");
         let fault = extraction.next().await.unwrap_err();
@@ -399,12 +354,12 @@ async fn an_end_midway_has_its_class() {
         assert!(extraction.facts().is_none());
     }
     for how in ["garbage", "no head"] {
-        let fault = folder.misbehave(limits, how).await.unwrap_err();
+        let fault = folder.start(limits, misbehaving(how)).await.unwrap_err();
         assert_eq!((fault.kind, fault.class), (FaultKind::Invalid, "extraction_crashed"), "{how}");
     }
     // A child that does not count is counted.
     let small = Limits { text_bytes: 1 << 20, ..Limits::default() };
-    assert_eq!(ended(folder.misbehave(small, "flood").await).await, "document_too_large");
+    assert_eq!(ended(folder.start(small, misbehaving("flood")).await).await, "document_too_large");
     // Real ones, after pieces that were good.
     assert_eq!(ended(folder.start(small, "x".repeat((1 << 20) + 1)).await).await, "document_too_large");
     assert_eq!(ended(folder.start(small, " \r\n".repeat(500_000)).await).await, "empty_document");
@@ -428,7 +383,7 @@ async fn a_dropped_extraction_leaves_no_child() {
     // One waits for its consumer, the other does not.
     for how in ["flood", "sleep"] {
         let folder = Folder::new();
-        let mut extraction = folder.misbehave(Limits::default(), how).await.unwrap();
+        let mut extraction = folder.start(Limits::default(), misbehaving(how)).await.unwrap();
         extraction.next().await.unwrap();
         let pid: i32 =
             until(|| fs::read_to_string(folder.0.path().join("document.pid")).ok()?.parse().ok()).await;
@@ -438,17 +393,6 @@ async fn a_dropped_extraction_leaves_no_child() {
         drop(extraction);
         // Gone, and reaped: no process has the id.
         until(|| (!is_there()).then_some(())).await;
-    }
-}
-
-async fn until<T>(mut ready: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(value) = ready() {
-            return value;
-        }
-        assert!(begin.elapsed() < DEADLINE, "never");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -16,13 +16,13 @@
 //! No test harness: this executable is the child and the worker, too.
 #![allow(clippy::unwrap_used)]
 
+mod children;
 mod made;
 mod samples;
 
+use children::CHILD;
 use ragstream_core::fault::FaultKind;
-use ragstream_extract::{
-    ChildExtractor, DocumentText, HEAD_BYTES, Limits, child_main, detect, extract_named,
-};
+use ragstream_extract::{DocumentText, HEAD_BYTES, Limits, child_main, detect, extract_named};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use samples::{Members, legacy};
 use std::{
@@ -36,7 +36,6 @@ use std::{
     time::Duration,
 };
 
-const CHILD: &str = "extract-child";
 const WORKER: &str = "mutation-worker";
 const SEED: u64 = 0x5eed_2026;
 const DEFAULT_MUTATIONS: u64 = 4000;
@@ -469,7 +468,7 @@ fn worker(path: &str, from: u64, to: u64) -> ExitCode {
 fn with_children(folder: &Path, mutations: u64, outcomes: &mut Outcomes) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let targets = targets();
-    let extractor = ChildExtractor::new(std::env::current_exe().unwrap(), vec![CHILD.to_owned()], limits());
+    let extractor = children::extractor(limits());
     let mut numbers = (0..mutations).filter(|number| is_for_own_child(*number)).peekable();
     while numbers.peek().is_some() {
         let mut running = tokio::task::JoinSet::new();
