@@ -184,7 +184,7 @@ fn is_under_way(stage: JobStage) -> bool {
     matches!(stage, Accepted | TextExtraction | Chunking | Embedding)
 }
 
-fn chunk_ids(rows: &[Row]) -> Vec<ChunkId> {
+pub(crate) fn chunk_ids(rows: &[Row]) -> Vec<ChunkId> {
     rows.iter().map(|row| ChunkId(row.get("chunk_id"))).collect()
 }
 

@@ -64,7 +64,7 @@ impl EmbeddingLedger for Ledger {
         let partitions: Vec<_> = chunks.iter().map(|(_, partition, _)| *partition).collect();
         let offsets: Vec<_> = chunks.iter().map(|(.., offset)| *offset).collect();
         let gone = client.query(&statement, &[&model, &ids, &partitions, &offsets]).await.map_err(fault)?;
-        Ok(gone.iter().map(|row| ChunkId(row.get("chunk_id"))).collect())
+        Ok(control::chunk_ids(&gone))
     }
 
     async fn begin_commit(&self, versions: &[(DocumentId, Version)]) -> Result<Vec<CommitPlan>> {

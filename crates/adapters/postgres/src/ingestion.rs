@@ -133,7 +133,7 @@ impl IngestionLedger for Ledger {
         let [from, to] = [positions.start, positions.end].map(|at| at.min(i32::MAX as u32) as i32);
         let rows =
             client.query(&statement, &[&document_id.0, &version.0, &from, &to, &ids]).await.map_err(fault)?;
-        Ok(rows.iter().map(|row| ChunkId(row.get("chunk_id"))).collect())
+        Ok(control::chunk_ids(&rows))
     }
 
     async fn forget_chunks(&self, chunks: &[ChunkId]) -> Result<()> {
@@ -244,8 +244,7 @@ impl IngestionLedger for Ledger {
                 )
                 .await
                 .map_err(fault)?;
-            let chunks: Vec<_> = chunks.iter().map(|row| ChunkId(row.get("chunk_id"))).collect();
-            outbox::put(&transaction, &tombstones(&chunks)).await.map_err(fault)?;
+            outbox::put(&transaction, &tombstones(&control::chunk_ids(&chunks))).await.map_err(fault)?;
         }
         transaction.commit().await.map_err(fault)?;
         Ok(true)

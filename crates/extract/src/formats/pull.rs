@@ -155,21 +155,7 @@ impl<R: BufRead> Pull<R> {
 
     /// Passes over the rest of the element that began last.
     pub fn skip(&mut self) -> Result<(), ExtractError> {
-        let outside = self.depth.saturating_sub(1);
-        while self.depth > outside {
-            // As `next`, without keeping anything of what is passed over.
-            self.buffer.clear();
-            match self.reader.read_event_into(&mut self.buffer) {
-                Ok(Event::Start(_)) if self.depth < MAX_DEPTH => self.depth += 1,
-                Ok(Event::Start(_)) => return Err(self.broken("its XML is nested too deep")),
-                Ok(Event::End(_)) => self.depth -= 1,
-                Ok(Event::Eof) => return Err(self.broken("its XML ends in the middle")),
-                Ok(_) => {}
-                Err(Error::Io(error)) => return Err(refused(self.format, &error)),
-                Err(_) => return Err(self.broken("its XML is not well-formed")),
-            }
-        }
-        Ok(())
+        self.rest(None)
     }
 
     /// All text up to the end of the element that began last.
@@ -181,20 +167,28 @@ impl<R: BufRead> Pull<R> {
 
     /// Appends the same: what a document mostly is, and so without the copies of [`Pull::next`].
     pub fn text_into(&mut self, text: &mut String) -> Result<(), ExtractError> {
+        self.rest(Some(text))
+    }
+
+    /// Reads to the end of the element that began last, as [`Pull::next`] does, and keeps
+    /// nothing but its text, if that is wanted.
+    fn rest(&mut self, mut text: Option<&mut String>) -> Result<(), ExtractError> {
         let outside = self.depth.saturating_sub(1);
         while self.depth > outside {
             self.buffer.clear();
-            match self.reader.read_event_into(&mut self.buffer) {
-                Ok(Event::Text(piece)) => text.push_str(&piece.xml10_content()),
-                Ok(Event::CData(piece)) => text.push_str(&piece.xml10_content()),
-                Ok(Event::GeneralRef(name)) => text.push_str(&referred(&name).unwrap_or_default()),
-                Ok(Event::Start(_)) if self.depth < MAX_DEPTH => self.depth += 1,
-                Ok(Event::Start(_)) => return Err(self.broken("its XML is nested too deep")),
-                Ok(Event::End(_)) => self.depth -= 1,
-                Ok(Event::Eof) => return Err(self.broken("its XML ends in the middle")),
-                Ok(_) => {}
-                Err(Error::Io(error)) => return Err(refused(self.format, &error)),
-                Err(_) => return Err(self.broken("its XML is not well-formed")),
+            match (self.reader.read_event_into(&mut self.buffer), &mut text) {
+                (Ok(Event::Text(piece)), Some(text)) => text.push_str(&piece.xml10_content()),
+                (Ok(Event::CData(piece)), Some(text)) => text.push_str(&piece.xml10_content()),
+                (Ok(Event::GeneralRef(name)), Some(text)) => {
+                    text.push_str(&referred(&name).unwrap_or_default());
+                }
+                (Ok(Event::Start(_)), _) if self.depth < MAX_DEPTH => self.depth += 1,
+                (Ok(Event::Start(_)), _) => return Err(self.broken("its XML is nested too deep")),
+                (Ok(Event::End(_)), _) => self.depth -= 1,
+                (Ok(Event::Eof), _) => return Err(self.broken("its XML ends in the middle")),
+                (Ok(_), _) => {}
+                (Err(Error::Io(error)), _) => return Err(refused(self.format, &error)),
+                (Err(_), _) => return Err(self.broken("its XML is not well-formed")),
             }
         }
         Ok(())
