@@ -3,12 +3,13 @@
 //! - [`kafka`], [`postgres`], [`s3`]: the real parts, one instance a test process,
 //!   started by the first test that asks and gone with the process.
 //! - [`MemoryBlobs`], [`MemoryPublisher`]: fakes; [`FaultyBlobs`]: faults on top of any store.
-//! - [`blob_store_contract`]: what every blob store must do, run on fake and real alike.
+//! - [`blob_store_contract`], [`part_store_contract`]: what every blob store must do, run on fake and real alike.
 
 mod contract;
 mod faulty;
 mod memory_blobs;
 mod memory_publisher;
+mod part_contract;
 mod parts;
 mod scratch;
 
@@ -16,6 +17,7 @@ pub use contract::blob_store_contract;
 pub use faulty::FaultyBlobs;
 pub use memory_blobs::MemoryBlobs;
 pub use memory_publisher::MemoryPublisher;
+pub use part_contract::part_store_contract;
 pub use parts::{execute, fresh_database, kafka, parts_dir, postgres, s3};
 
 use bytes::Bytes;

@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{BlobInfo, BlobStore, ByteStream, Probe},
+    ports::{BlobInfo, BlobStore, ByteStream, PartStore, Probe, StoredPart},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     ops::{Bound, Range},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -23,6 +23,8 @@ const PAGE: usize = 1000;
 #[derive(Debug, Default)]
 pub struct MemoryBlobs {
     blobs: Mutex<BTreeMap<String, Bytes>>,
+    /// Parts by key and id, then by number.
+    parts: Mutex<HashMap<(String, String), BTreeMap<u16, Bytes>>>,
 }
 
 impl MemoryBlobs {
@@ -38,6 +40,10 @@ impl MemoryBlobs {
 
     fn blobs(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn parts(&self) -> MutexGuard<'_, HashMap<(String, String), BTreeMap<u16, Bytes>>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,6 +98,45 @@ impl BlobStore for MemoryBlobs {
     }
 }
 
+fn upload(key: &str, id: &str) -> (String, String) {
+    (key.to_owned(), id.to_owned())
+}
+
+#[async_trait]
+impl PartStore for MemoryBlobs {
+    async fn begin_parts(&self, key: &str) -> Result<String> {
+        let id = crate::unique("parts");
+        self.parts().insert(upload(key, &id), BTreeMap::new());
+        Ok(id)
+    }
+
+    async fn put_part(&self, key: &str, id: &str, number: u16, bytes: Bytes) -> Result<StoredPart> {
+        let mut uploads = self.parts();
+        let gone = || Fault::failed("blob_store_refused", "there is no such upload");
+        uploads.get_mut(&upload(key, id)).ok_or_else(gone)?.insert(number, bytes);
+        Ok(StoredPart { number, etag: number.to_string() })
+    }
+
+    async fn complete_parts(&self, key: &str, id: &str, parts: &[StoredPart]) -> Result<()> {
+        let Some(stored) = self.parts().remove(&upload(key, id)) else {
+            return match self.blobs().contains_key(key) {
+                true => Ok(()),
+                false => Err(Fault::invalid("parts_gone", "nothing is left of this upload")),
+            };
+        };
+        let mut numbers: Vec<_> = parts.iter().map(|part| part.number).collect();
+        numbers.sort_unstable();
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| stored[number].to_vec()).collect();
+        self.blobs().insert(key.to_owned(), bytes.into());
+        Ok(())
+    }
+
+    async fn abort_parts(&self, key: &str, id: &str) -> Result<()> {
+        self.parts().remove(&upload(key, id));
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +145,6 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_contract() {
         crate::blob_store_contract(Arc::new(MemoryBlobs::new()), "a/prefix").await;
+        crate::part_store_contract(Arc::new(MemoryBlobs::new()), "a/prefix").await;
     }
 }

@@ -79,6 +79,14 @@ impl S3Blobs {
         }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
     async fn put_whole(&self, key: &str, body: Bytes) -> Result<u64> {
         let size = body.len() as u64;
         let put = self.client.put_object().bucket(&self.bucket).key(key).body(Body::from(body));

@@ -2,11 +2,13 @@
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream::Fuse};
-use ragstream_core::{fault::Result, ports::ByteStream};
+use ragstream_core::{
+    fault::Result,
+    ports::{ByteStream, PART_BYTES},
+};
 
-/// The size of a part, and the largest body that is sent in one request. S3 wants
-/// at least 5 MiB; larger parts only cost memory.
-pub(crate) const PART: usize = 8 << 20;
+/// The size of a part, and the largest body that is sent in one request.
+pub(crate) const PART: usize = PART_BYTES;
 
 /// A part that has come to this size will be a whole one, most likely: its memory is
 /// taken at once, for growing by doubling would take up to twice as much.

@@ -7,12 +7,18 @@ use crate::{
 };
 use aws_sdk_s3::{
     Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        abort_multipart_upload::AbortMultipartUploadError,
+        complete_multipart_upload::CompleteMultipartUploadError,
+    },
     primitives::ByteStream,
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use bytes::Bytes;
 use ragstream_core::{
     fault::{Fault, Result},
+    ports::MAX_PARTS,
     seldom::Seldom,
 };
 use std::time::Instant;
@@ -22,14 +28,11 @@ use tokio::{runtime::Handle, task::JoinSet};
 /// of an upload to 24 MiB, and hides the store's latency.
 const ON_THEIR_WAY: usize = 2;
 
-/// The most parts that S3 takes, which bounds a blob to 80,000 MiB.
-const MAX_PARTS: i32 = 10_000;
-
 static LEFT: Seldom = Seldom::new();
 
 /// Where an upload goes.
 #[derive(Clone)]
-struct Target {
+pub(crate) struct Target {
     client: Client,
     bucket: String,
     key: String,
@@ -61,8 +64,8 @@ pub(crate) async fn in_parts(
             None => rest.next().await?,
         };
         let Some(part) = part else { break };
-        if number > MAX_PARTS {
-            let most = MAX_PARTS as usize * PART;
+        if number > i32::from(MAX_PARTS) {
+            let most = usize::from(MAX_PARTS) * PART;
             return Err(Fault::invalid("blob_refused", format!("a blob has at most {most} bytes")));
         }
         if upload.on_their_way.len() >= ON_THEIR_WAY {
@@ -81,17 +84,7 @@ pub(crate) async fn in_parts(
 
 impl Upload {
     async fn begin(client: &Client, bucket: &str, key: &str) -> Result<Self> {
-        let begun = client
-            .create_multipart_upload()
-            .bucket(bucket)
-            .key(key)
-            .send()
-            .await
-            .map_err(|error| fault_of("begin an upload", bucket, error))?;
-        let id = begun.upload_id.ok_or_else(|| {
-            Fault::unavailable("blob_store_unreachable", "the blob store began an upload without an id")
-        })?;
-        let target = Target { client: client.clone(), bucket: bucket.into(), key: key.into(), id };
+        let target = Target::begin(client, bucket, key).await?;
         Ok(Self { target, on_their_way: JoinSet::new(), completed: false })
     }
 
@@ -112,24 +105,35 @@ impl Upload {
     }
 
     async fn complete(mut self, parts: Vec<CompletedPart>) -> Result<()> {
-        let Target { client, bucket, key, id } = &self.target;
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        client
-            .complete_multipart_upload()
-            .bucket(bucket)
-            .key(key)
-            .upload_id(id)
-            .multipart_upload(parts)
-            .send()
-            .await
-            .map_err(|error| fault_of("complete an upload", bucket, error))?;
+        self.target.complete(parts).await.map_err(|error| self.target.fault("complete an upload", error))?;
         self.completed = true;
         Ok(())
     }
 }
 
 impl Target {
-    async fn send(&self, number: i32, part: Bytes) -> Result<CompletedPart> {
+    /// Begins an upload.
+    pub(crate) async fn begin(client: &Client, bucket: &str, key: &str) -> Result<Self> {
+        let mut target = Self::of(client, bucket, key, "");
+        let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await;
+        let begun = begun.map_err(|error| target.fault("begin an upload", error))?;
+        target.id = begun.upload_id.ok_or_else(|| {
+            Fault::unavailable("blob_store_unreachable", "the blob store began an upload without an id")
+        })?;
+        Ok(target)
+    }
+
+    /// An upload that was begun before.
+    pub(crate) fn of(client: &Client, bucket: &str, key: &str, id: &str) -> Self {
+        Self { client: client.clone(), bucket: bucket.into(), key: key.into(), id: id.into() }
+    }
+
+    /// The store's name of this upload.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) async fn send(&self, number: i32, part: Bytes) -> Result<CompletedPart> {
         let sent = self
             .client
             .upload_part()
@@ -140,25 +144,42 @@ impl Target {
             .body(ByteStream::from(part))
             .send()
             .await
-            .map_err(|error| fault_of("take a part", &self.bucket, error))?;
+            .map_err(|error| self.fault("take a part", error))?;
         Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build())
     }
 
-    async fn abort(&self) {
-        let aborted = self
-            .client
+    pub(crate) async fn complete(
+        &self,
+        parts: Vec<CompletedPart>,
+    ) -> Result<(), SdkError<CompleteMultipartUploadError>> {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        self.client
+            .complete_multipart_upload()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .upload_id(&self.id)
+            .multipart_upload(parts)
+            .send()
+            .await
+            .map(drop)
+    }
+
+    pub(crate) async fn abort(&self) -> Result<(), SdkError<AbortMultipartUploadError>> {
+        self.client
             .abort_multipart_upload()
             .bucket(&self.bucket)
             .key(&self.key)
             .upload_id(&self.id)
             .send()
-            .await;
-        if let Err(error) = aborted {
-            let error = fault_of("take an upload back", &self.bucket, error);
-            if let Some(more) = LEFT.say(error.class, Instant::now()) {
-                tracing::warn!(%error, more, "parts of uploads stay in the blob store until it expires them");
-            }
-        }
+            .await
+            .map(drop)
+    }
+
+    pub(crate) fn fault<E>(&self, operation: &'static str, error: SdkError<E>) -> Fault
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        fault_of(operation, &self.bucket, error)
     }
 }
 
@@ -175,7 +196,12 @@ impl Drop for Upload {
             let mut on_their_way = std::mem::take(&mut self.on_their_way);
             runtime.spawn(async move {
                 while on_their_way.join_next().await.is_some() {}
-                target.abort().await;
+                if let Err(error) = target.abort().await {
+                    let error = target.fault("take an upload back", error);
+                    if let Some(more) = LEFT.say(error.class, Instant::now()) {
+                        tracing::warn!(%error, more, "parts of uploads stay in the blob store until it expires them");
+                    }
+                }
             });
         }
     }

@@ -4,7 +4,7 @@
 
 use ragstream_core::ports::{BlobStore, Probe};
 use ragstream_s3::{S3Blobs, S3Config};
-use ragstream_testkit::{blob_store_contract, s3, unique};
+use ragstream_testkit::{blob_store_contract, part_store_contract, s3, unique};
 use std::sync::Arc;
 
 /// Names another store, as `http://ACCESS:SECRET@HOST:PORT/BUCKET`.
@@ -14,7 +14,9 @@ const OTHER_STORE: &str = "RAGSTREAM_TEST_S3";
 async fn the_folder_keeps_the_contract() {
     let store = S3Blobs::new(&s3().await.url().parse().unwrap());
     store.ensure_bucket().await.unwrap();
-    blob_store_contract(Arc::new(store), &unique("contract")).await;
+    let store = Arc::new(store);
+    blob_store_contract(store.clone(), &unique("contract")).await;
+    part_store_contract(store, &unique("contract")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +25,9 @@ async fn another_store_keeps_the_contract() {
     let store = S3Blobs::new(&url.parse().unwrap());
     store.ensure_bucket().await.unwrap();
     store.ensure_bucket().await.unwrap();
-    blob_store_contract(Arc::new(store), &unique("contract")).await;
+    let store = Arc::new(store);
+    blob_store_contract(store.clone(), &unique("contract")).await;
+    part_store_contract(store, &unique("contract")).await;
 }
 
 #[tokio::test]

@@ -39,3 +39,43 @@ pub trait BlobStore: Probe {
     /// Keys with a prefix, in order, after `after`; at most 1,000 a call.
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<BlobInfo>>;
 }
+
+/// Size of the parts that a blob is written in over several calls, but for the last one:
+/// S3 wants at least 5 MiB, and larger parts only cost memory.
+pub const PART_BYTES: usize = 8 << 20;
+
+/// The most parts of a blob, which is S3's limit: 80,000 MiB.
+pub const MAX_PARTS: u16 = 10_000;
+
+/// A part that the store has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPart {
+    /// 1 to [`MAX_PARTS`]: the order in the blob. Numbers may be left out.
+    pub number: u16,
+    /// The store's name of these bytes.
+    pub etag: String,
+}
+
+/// Blobs that are written over several calls, which may be days and processes apart.
+///
+/// Errors are those of [`BlobStore`].
+#[async_trait]
+pub trait PartStore: BlobStore {
+    /// Begins to write a blob; its id.
+    async fn begin_parts(&self, key: &str) -> Result<String>;
+
+    /// Stores a part: of [`PART_BYTES`], or smaller where it is the last. One that is sent
+    /// again under its number replaces the first. Once this returns, the part outlives a
+    /// crash of the store.
+    async fn put_part(&self, key: &str, id: &str, number: u16, bytes: Bytes) -> Result<StoredPart>;
+
+    /// Makes the blob of these parts, in the order of their numbers, and forgets all others.
+    /// `Ok` too where that was done before.
+    ///
+    /// # Errors
+    /// `Invalid` of class `parts_gone`: there is neither the blob nor what was written of it.
+    async fn complete_parts(&self, key: &str, id: &str, parts: &[StoredPart]) -> Result<()>;
+
+    /// Forgets what was written. `Ok` where there is nothing (any more).
+    async fn abort_parts(&self, key: &str, id: &str) -> Result<()>;
+}

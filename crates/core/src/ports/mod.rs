@@ -12,7 +12,7 @@ mod lifecycle;
 mod publisher;
 mod verify;
 
-pub use blobs::{BlobInfo, BlobStore, ByteStream};
+pub use blobs::{BlobInfo, BlobStore, ByteStream, MAX_PARTS, PART_BYTES, PartStore, StoredPart};
 pub use control::{ControlRecords, Controlled, JobCommand, JobControl, JobFilter, Removed, Trash};
 pub use dead_letters::{
     DeadLetterLog, DeadLetterReader, Place, RawHeader, RawPublisher, RawRecord, Redrive, RedriveLedger,

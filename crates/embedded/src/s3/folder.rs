@@ -3,7 +3,8 @@
 //! Compared with the S3 that clients expect, `s3s-fs` 0.14 does not flush what it
 //! has acknowledged to the disk, leaves an object's side files behind when the object is
 //! deleted and a dead upload's parts for ever, takes a missing bucket for a missing key
-//! or makes it, and fails with an internal error on keys whose side files would have too long a name. All of that is
+//! or makes it, fails with an internal error on keys whose side files would have too long a name, wants the parts of
+//! an upload to be numbered without holes, and loses them where it dies while it puts them together. All of that is
 //! mended here. What remains: keys are paths (`a` and `a/b` can't both be objects, and
 //! `a//b` is `a/b`), which the keys of this pipeline never run into.
 
@@ -22,7 +23,9 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
+use uuid::Uuid;
 
 /// The longest key in bytes. The name of a key's longest side file is the key in base64
 /// and about 90 bytes more, and file systems take 255.
@@ -38,21 +41,44 @@ pub(super) fn service(root: &Path, access_key: &str, secret_key: &str) -> Result
     Ok(builder.build())
 }
 
-/// Removes the parts of uploads that were open when the last process ended:
-/// their clients were told nothing.
+/// Removes what a process left that died: files that were being written, copies of parts
+/// that were being put together, and uploads that nobody has gone on with for a week.
 fn sweep(root: &Path) -> io::Result<()> {
     for entry in fs::read_dir(root)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let of_an_upload = name.starts_with(".upload")
-            || (name.starts_with(".bucket-") && name.contains(".upload-"))
-            || name.starts_with(".tmp.");
-        if of_an_upload && entry.file_type()?.is_file() {
+        let left = match upload_of(&name) {
+            Some(upload) => is_a_copy(upload) || is_older_than(&entry, ABANDONED)?,
+            None => name.starts_with(".tmp."),
+        };
+        if left && entry.file_type()?.is_file() {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Uploads that take longer than this from one part to the next are over.
+const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The upload that a file at the top of the folder belongs to.
+fn upload_of(name: &str) -> Option<Uuid> {
+    let id = match name.strip_prefix(".upload_id-").or_else(|| name.strip_prefix(".upload-")) {
+        Some(rest) => rest,
+        None if name.starts_with(".bucket-") => name.split_once(".upload-")?.1,
+        None => return None,
+    };
+    Uuid::parse_str(id.get(..36)?).ok()
+}
+
+/// Whether an upload is one of [`Folder::renumbered`]: `s3s-fs` makes ids of version 4.
+fn is_a_copy(upload: Uuid) -> bool {
+    upload.get_version_num() == 7
+}
+
+fn is_older_than(entry: &fs::DirEntry, age: Duration) -> io::Result<bool> {
+    Ok(entry.metadata()?.modified()?.elapsed().is_ok_and(|elapsed| elapsed > age))
 }
 
 struct Folder {
@@ -77,13 +103,54 @@ impl Folder {
             let folders = object.ancestors().skip(1).take_while(|folder| folder.starts_with(&bucket));
             folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
         };
-        match tokio::task::spawn_blocking(flush).await {
-            Ok(Ok(())) => Ok(()),
-            // Deleted in between by somebody else.
-            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Ok(Err(error)) => Err(s3_error!(error, InternalError)),
-            Err(error) => Err(s3_error!(error, InternalError)),
+        blocking(flush).await
+    }
+
+    /// Returns once a part is on the disk, under its name.
+    async fn flush_file(&self, path: PathBuf) -> S3Result<()> {
+        let root = self.root.clone();
+        blocking(move || {
+            File::open(&path)?.sync_all()?;
+            File::open(root)?.sync_all()
+        })
+        .await
+    }
+
+    fn part(&self, upload: Uuid, number: i32) -> PathBuf {
+        self.root.join(format!(".upload_id-{upload}.part-{number}"))
+    }
+
+    fn begun(&self, upload: Uuid) -> PathBuf {
+        self.root.join(format!(".upload-{upload}.json"))
+    }
+
+    /// A second upload of the same parts, with numbers without holes: `s3s-fs` removes the
+    /// parts one by one while it puts them together, and these are links.
+    fn renumbered(&self, upload: Uuid, numbers: &[i32]) -> S3Result<Uuid> {
+        let copy = Uuid::now_v7();
+        for (number, original) in (1..).zip(numbers) {
+            fs::hard_link(self.part(upload, *original), self.part(copy, number))
+                .map_err(|error| s3_error!(error, InvalidPart))?;
         }
+        fs::copy(self.begun(upload), self.begun(copy)).map_err(|error| s3_error!(error, InternalError))?;
+        Ok(copy)
+    }
+
+    /// Removes all files of an upload.
+    fn forget_upload(&self, upload: Uuid) {
+        let Ok(entries) = fs::read_dir(&self.root) else { return };
+        for entry in entries.flatten() {
+            if upload_of(&entry.file_name().to_string_lossy()) == Some(upload) {
+                // What stays is swept away at the next start, a week later.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// The upload of this name, where it was begun and not ended.
+    fn open_upload(&self, id: &str) -> S3Result<Uuid> {
+        let open = Uuid::parse_str(id).ok().filter(|id| self.begun(*id).is_file());
+        open.ok_or_else(|| s3_error!(NoSuchUpload))
     }
 
     /// Removes what `s3s-fs` keeps beside an object.
@@ -94,6 +161,16 @@ impl Folder {
             // Not there for every object.
             let _ = fs::remove_file(self.root.join(format!(".bucket-{bucket}.object-{key}.{kind}.json")));
         }
+    }
+}
+
+/// Flushes something; that somebody else deleted it in between is no error.
+async fn blocking(flush: impl FnOnce() -> io::Result<()> + Send + 'static) -> S3Result<()> {
+    match tokio::task::spawn_blocking(flush).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(Err(error)) => Err(s3_error!(error, InternalError)),
+        Err(error) => Err(s3_error!(error, InternalError)),
     }
 }
 
@@ -176,7 +253,11 @@ impl S3 for Folder {
     }
 
     async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
-        self.files.upload_part(req).await
+        let upload = self.open_upload(&req.input.upload_id)?;
+        let part = self.part(upload, req.input.part_number);
+        let response = self.files.upload_part(req).await?;
+        self.flush_file(part).await?;
+        Ok(response)
     }
 
     async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
@@ -185,18 +266,33 @@ impl S3 for Folder {
 
     async fn complete_multipart_upload(
         &self,
-        req: S3Request<CompleteMultipartUploadInput>,
+        mut req: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
-        let response = self.files.complete_multipart_upload(req).await?;
-        self.flush(&bucket, &key).await?;
-        Ok(response)
+        let upload = self.open_upload(&req.input.upload_id)?;
+        let parts = req.input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
+        let numbers: Vec<i32> = parts.iter().filter_map(|part| part.part_number).collect();
+        if !numbers.is_sorted_by(|a, b| a < b) {
+            return Err(s3_error!(InvalidPartOrder));
+        }
+        let copy = self.renumbered(upload, &numbers)?;
+        let parts = parts.into_iter().zip(1..).map(|(part, number)| CompletedPart { part_number: Some(number), ..part });
+        req.input.multipart_upload = Some(CompletedMultipartUpload { parts: Some(parts.collect()) });
+        req.input.upload_id = copy.to_string();
+        let response = self.files.complete_multipart_upload(req).await;
+        if response.is_ok() {
+            self.flush(&bucket, &key).await?;
+            self.forget_upload(upload);
+        }
+        self.forget_upload(copy);
+        response
     }
 
     async fn abort_multipart_upload(
         &self,
         req: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.open_upload(&req.input.upload_id)?;
         self.files.abort_multipart_upload(req).await
     }
 
