@@ -264,3 +264,58 @@ CREATE TABLE IF NOT EXISTS document_properties (
     title       text,
     properties  jsonb   NOT NULL
 );
+
+-- Resumable uploads: bytes that come in pieces, maybe over days and by several gateways.
+CREATE TABLE IF NOT EXISTS uploads (
+    upload_id      uuid        PRIMARY KEY,
+    kind           text        NOT NULL CHECK (kind IN ('whole', 'partial', 'final')),
+    document_id    uuid        NOT NULL,
+    job_id         uuid        NOT NULL,
+    batch_id       uuid        NOT NULL,
+    collection     text        NOT NULL,
+    external_id    text,
+    filename       text        NOT NULL,
+    metadata       jsonb       NOT NULL,
+    priority       smallint    NOT NULL,
+    correlation_id text        NOT NULL,
+    -- The client's own words, which it asks for again.
+    metadata_said  text        NOT NULL,
+    concat_said    text,
+    blob_key       text        NOT NULL,
+    -- None: told later.
+    length         bigint,
+    -- Bytes that are stored, and the state of SHA-256 after them.
+    stored_bytes   bigint      NOT NULL DEFAULT 0 CHECK (stored_bytes <= length),
+    hash           bytea       NOT NULL DEFAULT '',
+    -- The last bytes, fewer than a part, lie in a blob of their own.
+    tail_key       text,
+    tail_bytes     bigint,
+    content_type   text,
+    -- The blob store's id of the blob that is being written.
+    parts_id       text,
+    -- Numbers of parts up to this one may have been sent.
+    reserved       integer     NOT NULL DEFAULT 0,
+    -- Who writes: one more with every request that does.
+    epoch          bigint      NOT NULL DEFAULT 0,
+    -- All bytes are in the blob.
+    is_stored      boolean     NOT NULL DEFAULT false,
+    -- What it became: {"document_id", "job_id", "duplicate", "sha256"}.
+    outcome        jsonb,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+    expires_at     timestamptz NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS uploads_by_expiry ON uploads (expires_at);
+CREATE INDEX IF NOT EXISTS uploads_by_blob ON uploads (blob_key);
+CREATE INDEX IF NOT EXISTS uploads_by_tail ON uploads (tail_key) WHERE tail_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_complete ON uploads (updated_at)
+    WHERE stored_bytes = length AND outcome IS NULL;
+
+-- Parts of blobs that are being written.
+CREATE TABLE IF NOT EXISTS upload_parts (
+    upload_id uuid    NOT NULL REFERENCES uploads ON DELETE CASCADE,
+    number    integer NOT NULL,
+    etag      text    NOT NULL,
+    PRIMARY KEY (upload_id, number)
+);

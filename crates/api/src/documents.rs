@@ -97,6 +97,25 @@ pub struct RejectedFile {
     pub error: Problem,
 }
 
+/// How far a resumable upload is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ResumableResponse {
+    /// The upload.
+    pub upload_id: Uuid,
+    /// Bytes that are stored.
+    pub offset: u64,
+    /// Bytes of the whole file, once they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    /// The files that it belongs to.
+    pub batch_id: Uuid,
+    /// When it is given up, unless it goes on; of one that became a document, how long it is told of.
+    pub expires_at: DateTime<Utc>,
+    /// What it became, once its last byte is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<UploadedFile>,
+}
+
 /// How far a job is.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct JobResponse {

@@ -50,8 +50,12 @@ id! {
     JobId
 }
 id! {
-    /// The files that came in one upload request.
+    /// Files that belong together: of one request, one folder, one import.
     BatchId
+}
+id! {
+    /// A resumable upload.
+    UploadId
 }
 id! {
     /// One chunk of one version of one document; see [`ChunkId::derive`].

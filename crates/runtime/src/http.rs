@@ -32,6 +32,13 @@ pub struct RequestContext {
     pub trace: TraceContext,
 }
 
+impl RequestContext {
+    /// Of work that goes on without its request, under the name of that.
+    pub fn of_work(correlation_id: &str) -> Self {
+        Self { correlation_id: correlation_id.to_owned(), trace: TraceContext::root() }
+    }
+}
+
 /// Serves `router` until the token is cancelled, then finishes what is under way.
 pub fn serve(
     listener: TcpListener,

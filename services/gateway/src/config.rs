@@ -15,6 +15,8 @@ pub struct GatewayConfig {
     /// Uploads whose bodies are read at once; more wait. Bounds memory: each
     /// may hold a few parts of a multipart upload.
     pub max_concurrent_uploads: usize,
+    /// How long a resumable upload waits for its next bytes before it is given up, in hours; a week at most.
+    pub upload_expiry_hours: u32,
     /// Whether webhooks may be addresses that are not public: for receivers in one's own
     /// network, where all users are trusted.
     pub allow_private_addresses: bool,
@@ -34,6 +36,7 @@ impl Default for GatewayConfig {
             max_file_bytes: 5 << 30,
             max_files: 1_000,
             max_concurrent_uploads: 256,
+            upload_expiry_hours: 24,
             allow_private_addresses: false,
             webhook_attempts: 8,
             webhook_retry_min_ms: 1_000,

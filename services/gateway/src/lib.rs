@@ -1,7 +1,7 @@
 //! The gateway: documents come in over HTTP, and everything users and programs
 //! ask goes through it.
 //!
-//! An upload's trip starts in [`upload`]: the body streams to blob storage,
+//! An upload's trip starts in [`upload`], or in [`resumable`] where its bytes come over several requests: the body streams to blob storage,
 //! hashed as it goes; then document, job and outbox record are written in one
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
@@ -20,6 +20,7 @@ mod outbound;
 mod query_nodes;
 mod rebuilds;
 mod relay;
+mod resumable;
 mod routes;
 mod trash;
 mod upload;
@@ -33,14 +34,18 @@ pub use webhooks::CONSUMER as WEBHOOKS_CONSUMER;
 use axum::Router;
 use query_nodes::QueryNodes;
 use ragstream_core::ports::{
-    BlobStore, Census, Intake, JobControl, LifecycleLog, LogScan, Outbox, Publisher, Trash, Webhooks,
+    BlobStore, Census, Intake, JobControl, LifecycleLog, LogScan, Outbox, PartStore, Publisher,
+    ResumableUploads, Trash, Webhooks,
 };
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
 use rebuilds::Rebuilds;
 use relay::Queue;
 use std::sync::Arc;
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, Semaphore},
+};
 use verify::Verifier;
 
 /// What the gateway is tied to.
@@ -54,7 +59,9 @@ pub struct Ports {
     /// Records that wait for their way to the log.
     pub outbox: Arc<dyn Outbox>,
     /// Blob storage.
-    pub blobs: Arc<dyn BlobStore>,
+    pub blobs: Arc<dyn PartStore>,
+    /// Resumable uploads on record.
+    pub uploads: Arc<dyn ResumableUploads>,
     /// The log.
     pub publisher: Arc<dyn Publisher>,
     /// Dead letters, and what was sent back of them.
@@ -86,6 +93,7 @@ pub(crate) struct Gateway {
     pub(crate) trash_filled: Arc<Notify>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) uploads: upload::Uploads,
+    pub(crate) resumables: resumable::Resumables,
     pub(crate) dead_letters: Arc<dead_letters::DeadLetters>,
     pub(crate) hooks: webhooks::Hooks,
     pub(crate) query: QueryNodes,
@@ -108,13 +116,22 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         .health
         .with_optional(Arc::new(query.clone()))
         .with_optional(teller.health().as_probe("webhooks"));
+    // Bodies of both kinds of upload share them.
+    let slots = Arc::new(Semaphore::new(config.max_concurrent_uploads));
+    let acceptor = upload::Acceptor::new(ports.intake.clone(), outbox_filled.clone());
+    let resumables = resumable::Resumables::new(
+        &config,
+        ports.uploads,
+        ports.intake.clone(),
+        ports.blobs.clone(),
+        acceptor.clone(),
+        slots.clone(),
+        tasks.token(),
+    );
+    tasks.spawn("resumable uploads", resumable::run_janitor(resumables.clone(), tasks.token()));
     let gateway = Gateway {
-        uploads: upload::Uploads::new(
-            &config,
-            ports.intake.clone(),
-            ports.blobs.clone(),
-            outbox_filled.clone(),
-        ),
+        uploads: upload::Uploads::new(&config, acceptor, ports.blobs.clone(), slots),
+        resumables,
         verifier: Arc::new(Verifier::new(ports.log_scan, ports.census, query.clone())),
         rebuilds: rebuilds.clone(),
         query,

@@ -120,6 +120,8 @@ impl Intake for Ledger {
             .prepare_cached(
                 "SELECT key FROM unnest($1::text[], $2::uuid[], $3::int[]) AS b (key, document_id, version)
                   WHERE NOT EXISTS (SELECT FROM document_jobs j WHERE j.blob_key = key)
+                    AND NOT EXISTS (SELECT FROM uploads u WHERE u.blob_key = key)
+                    AND NOT EXISTS (SELECT FROM uploads u WHERE u.tail_key = key)
                     AND NOT EXISTS (SELECT FROM document_jobs j
                                      WHERE j.document_id = b.document_id AND j.version = b.version)",
             )

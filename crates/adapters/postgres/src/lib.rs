@@ -17,6 +17,7 @@ mod outbox;
 mod pool;
 mod status;
 mod trash;
+mod uploads;
 mod verify;
 mod webhooks;
 

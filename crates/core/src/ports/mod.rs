@@ -10,6 +10,7 @@ mod embedder;
 mod ledger;
 mod lifecycle;
 mod publisher;
+mod uploads;
 mod verify;
 
 pub use blobs::{BlobInfo, BlobStore, ByteStream, MAX_PARTS, PART_BYTES, PartStore, StoredPart};
@@ -28,6 +29,7 @@ pub use lifecycle::{
     Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
+pub use uploads::{NewResumable, Outcome, Progress, Resumable, ResumableUploads, UploadKind};
 pub use verify::{Census, CensusRow, LogScan, RowState, Suspect};
 
 use crate::fault::Result;

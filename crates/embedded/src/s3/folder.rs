@@ -276,7 +276,10 @@ impl S3 for Folder {
             return Err(s3_error!(InvalidPartOrder));
         }
         let copy = self.renumbered(upload, &numbers)?;
-        let parts = parts.into_iter().zip(1..).map(|(part, number)| CompletedPart { part_number: Some(number), ..part });
+        let parts = parts
+            .into_iter()
+            .zip(1..)
+            .map(|(part, number)| CompletedPart { part_number: Some(number), ..part });
         req.input.multipart_upload = Some(CompletedMultipartUpload { parts: Some(parts.collect()) });
         req.input.upload_id = copy.to_string();
         let response = self.files.complete_multipart_upload(req).await;

@@ -6,11 +6,16 @@ mod dead_letters;
 mod documents;
 mod extract;
 mod jobs;
+mod resumable;
 mod uploads;
 mod webhooks;
 
 use crate::Gateway;
-use axum::{Json, Router, response::Redirect, routing::get};
+use axum::{
+    Json, Router, middleware,
+    response::Redirect,
+    routing::{get, post},
+};
 use utoipa::OpenApi;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
@@ -27,6 +32,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
     ),
     tags(
         (name = "documents", description = "Upload documents and follow their processing"),
+        (name = "resumable uploads", description = "Large files, by the tus protocol: any tus client works"),
         (name = "jobs", description = "Follow the processing of documents, hold it, end it, do it again"),
         (name = "asking", description = "Search, and ask questions"),
         (name = "dead letters", description = "What was given up: list, inspect, send back"),
@@ -42,6 +48,14 @@ struct Spec;
 pub(crate) fn router(gateway: Gateway) -> Router {
     let (api, spec) = OpenApiRouter::with_openapi(Spec::openapi())
         .routes(routes!(uploads::upload).layer(uploads::no_body_limit()))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(resumable::create, resumable::options))
+                .routes(routes!(resumable::head, resumable::get, resumable::patch, resumable::delete))
+                .route("/api/v2/uploads/{upload_id}", post(resumable::overridden))
+                .layer(middleware::from_fn(resumable::versioned))
+                .layer(uploads::no_body_limit()),
+        )
         .routes(routes!(jobs::status))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::pause))

@@ -3,7 +3,10 @@
 use super::malformed;
 use axum::extract::multipart::Field;
 use ragstream_api::problem::Problem;
-use ragstream_core::document::{DEFAULT_COLLECTION, Metadata};
+use ragstream_core::{
+    document::{DEFAULT_COLLECTION, Metadata},
+    id::BatchId,
+};
 
 /// Longest value of a field: metadata travels with every chunk of the document.
 const MAX_FIELD_BYTES: usize = 64 * 1024;
@@ -20,20 +23,23 @@ const DEFAULT_PRIORITY: i16 = 5;
 
 /// The fields as they came; checked once all are in.
 #[derive(Default)]
-pub(super) struct Form {
+pub(crate) struct Form {
     collection: Option<String>,
     metadata: Option<String>,
     priority: Option<String>,
+    batch_id: Option<String>,
     external_ids: Vec<String>,
 }
 
 /// What the fields say.
-pub(super) struct Details {
-    pub(super) collection: String,
-    pub(super) metadata: Metadata,
-    pub(super) priority: i16,
+pub(crate) struct Details {
+    pub(crate) collection: String,
+    pub(crate) metadata: Metadata,
+    pub(crate) priority: i16,
+    /// The files that these belong to.
+    pub(crate) batch_id: Option<BatchId>,
     /// One for each file.
-    pub(super) external_ids: Vec<Option<String>>,
+    pub(crate) external_ids: Vec<Option<String>>,
 }
 
 impl Form {
@@ -47,17 +53,23 @@ impl Form {
             bytes.extend_from_slice(&more);
         }
         let value = String::from_utf8(bytes).map_err(|_| invalid(name, "is not UTF-8"))?;
+        self.set(name, value)
+    }
+
+    /// Takes one field's value.
+    pub(crate) fn set(&mut self, name: &str, value: String) -> Result<(), Problem> {
         match name {
             "collection" => self.collection = Some(value),
             "metadata" => self.metadata = Some(value),
             "priority" => self.priority = Some(value),
+            "batch_id" => self.batch_id = Some(value),
             "external_id" => self.external_ids.push(value),
             other => {
                 return Err(Problem::unprocessable(
                     "unknown_field",
                     format!(
                         "there is no field {other:?}: send `file` (once or more), and optionally \
-                         `collection`, `metadata`, `priority` and `external_id`"
+                         `collection`, `metadata`, `priority`, `batch_id` and `external_id`"
                     ),
                 ));
             }
@@ -66,7 +78,7 @@ impl Form {
     }
 
     /// Checks the fields of a request of so many files.
-    pub(super) fn check(self, files: usize) -> Result<Details, Problem> {
+    pub(crate) fn check(self, files: usize) -> Result<Details, Problem> {
         let collection = self.collection.unwrap_or_else(|| DEFAULT_COLLECTION.to_owned());
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if collection.is_empty() || collection.len() > MAX_COLLECTION || !collection.chars().all(allowed) {
@@ -88,6 +100,13 @@ impl Form {
                     invalid("priority", "must be a whole number from 0 (last) to 9 (first)")
                 })?,
             };
+        let batch_id = match self.batch_id.as_deref() {
+            None | Some("") => None,
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|_| invalid("batch_id", "must be the id that `POST /api/v2/batches` gave"))?,
+            ),
+        };
         let external_ids = match self.external_ids.len() {
             0 => vec![None; files],
             n if n == files => self.external_ids.into_iter().map(external_id).collect::<Result<_, _>>()?,
@@ -100,7 +119,7 @@ impl Form {
                 ));
             }
         };
-        Ok(Details { collection, metadata, priority, external_ids })
+        Ok(Details { collection, metadata, priority, batch_id, external_ids })
     }
 }
 
@@ -117,7 +136,7 @@ fn invalid(field: &str, why: impl std::fmt::Display) -> Problem {
 
 /// The last component of a file's name, without control characters. A name is
 /// shown and sniffed, never used as a path.
-pub(super) fn clean_filename(name: Option<&str>) -> String {
+pub(crate) fn clean_filename(name: Option<&str>) -> String {
     let name = name.unwrap_or_default();
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut clean: String = last.chars().filter(|c| !c.is_control()).collect();

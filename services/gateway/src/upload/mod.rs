@@ -1,53 +1,42 @@
 //! An upload: bytes to blob storage, then one transaction.
 
+mod accept;
 mod form;
 mod janitor;
 mod staged;
 
+pub(crate) use accept::{Acceptor, uploaded};
+pub(crate) use form::{Details, Form, clean_filename};
 pub(crate) use janitor::run as run_janitor;
+pub(crate) use staged::{HEAD_BYTES, new_key, told};
 
 use crate::{GatewayConfig, metrics};
 use axum::{
     extract::multipart::{Field, Multipart, MultipartError},
     http::StatusCode,
 };
-use form::Form;
 use futures::{StreamExt, stream};
 use ragstream_api::{
-    documents::{Links, RejectedFile, UploadResponse, UploadedFile},
+    documents::{RejectedFile, UploadResponse, UploadedFile},
     problem::{FileProblem, Problem},
 };
 use ragstream_core::{
-    document::DocumentRef,
-    event::IngestRequested,
-    fault::Fault,
     id::{BatchId, DocumentId, JobId},
-    ports::{Accepted, BlobStore, Intake, NewUpload},
-    token::ConsistencyToken,
+    ports::{BlobStore, NewUpload},
 };
-use ragstream_proto::encode::{self, Origin};
 use ragstream_runtime::http::RequestContext;
 use staged::{Refused, Staged};
-use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::timeout,
-};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Files of one request whose transactions run at once.
 const CONCURRENT_TRANSACTIONS: usize = 4;
 
-/// How long putting an upload on record may take: past a wait for a connection and a busy
-/// moment. A database that takes a question and never answers must not hold the client.
-const RECORDED: Duration = Duration::from_secs(10);
-
 /// Takes uploads.
 #[derive(Clone)]
 pub(crate) struct Uploads {
-    intake: Arc<dyn Intake>,
+    acceptor: Acceptor,
     blobs: Arc<dyn BlobStore>,
-    /// Tells the relay that there is something to append.
-    accepted: Arc<Notify>,
     slots: Arc<Semaphore>,
     max_files: usize,
     max_file_bytes: u64,
@@ -59,18 +48,11 @@ type Received = Result<Staged, RejectedFile>;
 impl Uploads {
     pub(crate) fn new(
         config: &GatewayConfig,
-        intake: Arc<dyn Intake>,
+        acceptor: Acceptor,
         blobs: Arc<dyn BlobStore>,
-        accepted: Arc<Notify>,
+        slots: Arc<Semaphore>,
     ) -> Self {
-        Self {
-            intake,
-            blobs,
-            accepted,
-            slots: Arc::new(Semaphore::new(config.max_concurrent_uploads)),
-            max_files: config.max_files,
-            max_file_bytes: config.max_file_bytes,
-        }
+        Self { acceptor, blobs, slots, max_files: config.max_files, max_file_bytes: config.max_file_bytes }
     }
 
     /// Reads the whole request, then accepts its files. A request that can't be
@@ -88,7 +70,7 @@ impl Uploads {
             .map_err(|_| Problem::unavailable("stopping", "the gateway is stopping"))?;
         let (form, received) = self.read(multipart).await?;
         let details = form.check(received.len())?;
-        let batch_id = BatchId::generate();
+        let batch_id = details.batch_id.unwrap_or_else(BatchId::generate);
         let outcomes: Vec<(Result<UploadedFile, RejectedFile>, &'static str)> =
             stream::iter(received.into_iter().zip(details.external_ids.iter().cloned()))
                 .map(|(file, external_id)| {
@@ -103,7 +85,6 @@ impl Uploads {
                 .buffered(CONCURRENT_TRANSACTIONS)
                 .collect()
                 .await;
-        self.accepted.notify_one();
         for (_, outcome) in &outcomes {
             metrics::UPLOADS.with_label_values(&[outcome]).inc();
         }
@@ -141,7 +122,7 @@ impl Uploads {
 
     /// Stores one file. The outer error ends the request: its body can't be read on.
     async fn store(&self, field: Field<'_>) -> Result<Received, Problem> {
-        let filename = form::clean_filename(field.file_name());
+        let filename = clean_filename(field.file_name());
         let reject = |error| Ok(Err(RejectedFile { filename: filename.clone(), error }));
         match Staged::receive(field, &filename, self.max_file_bytes, self.blobs.clone()).await {
             Ok(staged) => Ok(Ok(staged)),
@@ -155,10 +136,9 @@ impl Uploads {
         staged: Staged,
         external_id: Option<String>,
         batch_id: BatchId,
-        details: &form::Details,
+        details: &Details,
         context: &RequestContext,
     ) -> (Result<UploadedFile, RejectedFile>, &'static str) {
-        let blob = staged.blob.clone();
         let upload = NewUpload {
             document_id: DocumentId::generate(),
             job_id: JobId::generate(),
@@ -169,30 +149,15 @@ impl Uploads {
             content_type: staged.content_type.clone(),
             metadata: details.metadata.clone(),
             priority: details.priority,
-            blob: blob.clone(),
+            blob: staged.blob.clone(),
             correlation_id: context.correlation_id.clone(),
         };
-        let origin = Origin { correlation_id: context.correlation_id.clone(), trace: context.trace.child() };
-        let request = |document: &DocumentRef| {
-            let event = IngestRequested { document: document.clone(), blob: blob.clone() };
-            encode::ingest_requested(&event, &origin)
-        };
-        let accepted = timeout(RECORDED, self.intake.accept(upload, &request)).await.unwrap_or_else(|_| {
-            Err(Fault::unavailable("postgres_unavailable", "PostgreSQL does not answer in time"))
-        });
+        let accepted = self.acceptor.accept(upload, context).await;
         match accepted {
             Ok(accepted) => {
                 let outcome = if accepted.duplicate { "duplicate" } else { "accepted" };
-                let file = uploaded(&accepted, &staged);
+                let file = uploaded(&accepted, &staged.filename, &staged.blob);
                 if !accepted.duplicate {
-                    tracing::info!(
-                        document_id = %accepted.document.document_id,
-                        job_id = %accepted.document.job_id,
-                        version = accepted.document.version.0,
-                        bytes = blob.size,
-                        content_type = staged.content_type,
-                        "upload accepted"
-                    );
                     staged.keep();
                 }
                 (Ok(file), outcome)
@@ -214,25 +179,6 @@ fn malformed(error: MultipartError) -> Problem {
         "malformed_multipart",
         format!("the multipart body can't be read: {}; nothing of this request was kept", error.body_text()),
     )
-}
-
-fn uploaded(accepted: &Accepted, staged: &Staged) -> UploadedFile {
-    let document = &accepted.document;
-    let token = ConsistencyToken { document_id: document.document_id, version: document.version };
-    UploadedFile {
-        filename: staged.filename.clone(),
-        document_id: document.document_id.0,
-        job_id: document.job_id.0,
-        version: document.version.0,
-        collection: document.collection.clone(),
-        external_id: document.external_id.clone(),
-        duplicate: accepted.duplicate,
-        stage: accepted.stage.to_string(),
-        sha256: staged.blob.sha256.clone(),
-        size_bytes: staged.blob.size,
-        consistency_token: token.to_string(),
-        links: Links::new(document.document_id, document.job_id),
-    }
 }
 
 /// 202 where something new was taken, 200 where all were duplicates, and the

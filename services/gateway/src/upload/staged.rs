@@ -21,9 +21,20 @@ use uuid::Uuid;
 /// tells the janitor when the upload began.
 pub(super) const PREFIX: &str = "uploads/";
 /// Bytes by which the type of a file is told.
-const HEAD_BYTES: usize = 8 * 1024;
+pub(crate) const HEAD_BYTES: usize = 8 * 1024;
 /// Pieces between the socket and the store; each is what one read of the socket gave.
 const PIPE: usize = 8;
+
+/// A key for bytes that begin to come in.
+pub(crate) fn new_key() -> String {
+    format!("{PREFIX}{}", Uuid::now_v7())
+}
+
+/// The media type that a file's first bytes and its name tell.
+pub(crate) fn told(filename: &str, head: &[u8]) -> Result<String, Fault> {
+    let format = ragstream_extract::detect(filename, head).map_err(ExtractError::from)?;
+    Ok(ragstream_extract::content_type(format, head).to_owned())
+}
 
 static UNNEEDED: Seldom = Seldom::new();
 
@@ -85,10 +96,8 @@ impl Staged {
                 format!("{filename:?} is empty: there is nothing to index"),
             )));
         }
-        let format = ragstream_extract::detect(filename, &head)
-            .map_err(|unsupported| Refused::File(Fault::from(ExtractError::from(unsupported)).into()))?;
-        let content_type = ragstream_extract::content_type(format, &head).to_owned();
-        let key = format!("{PREFIX}{}", Uuid::now_v7());
+        let content_type = told(filename, &head).map_err(|fault| Refused::File(fault.into()))?;
+        let key = new_key();
         let stored = Stored { blobs: blobs.clone(), key: Some(key.clone()) };
 
         let (sender, receiver) = mpsc::channel(PIPE);

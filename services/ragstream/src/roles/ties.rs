@@ -36,6 +36,7 @@ pub(crate) fn tie_gateway(
         trash: ledger.clone(),
         outbox: ledger.clone(),
         blobs: blobs.clone(),
+        uploads: ledger.clone(),
         publisher: log.faults.publisher(log.publisher.clone()),
         dead_letters: ragstream_gateway::DeadLetterPorts {
             log: Arc::new(KafkaDeadLetterLog::new(&log.config)),
