@@ -28,8 +28,9 @@ export function percent(share) {
   return `${Math.floor(share)} %`;
 }
 
-/** Milliseconds: `0.4 ms`, `12 ms`, `1.2 s` */
+/** Milliseconds: `< 0.1 ms`, `0.4 ms`, `12 ms`, `1.2 s` */
 export function millis(ms) {
+  if (ms < 0.05) return "< 0.1 ms";
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   return `${(ms / 1000).toFixed(1)} s`;

@@ -184,6 +184,6 @@ function remember(entry) {
 }
 
 function firstSteps() {
-  const command = `curl -H 'content-type: application/json' ${window.location.origin}/api/v2/query \\\n     -d '{"question": "What was decided?", "top_k": 8}'`;
+  const command = `curl ${window.location.origin}/api/v2/query \\\n     -H 'content-type: application/json' \\\n     -d '{"question": "What was decided?", "top_k": 8}'`;
   return h("div.empty", null, h("p.empty-title", null, icon("ask"), " Ask anything that your documents say"), h("p.muted", null, "Each sentence of an answer is cited, and a click on its number opens the document at that place. From a terminal:"), terminal(command));
 }

@@ -24,7 +24,7 @@ export function match(routes, path) {
 
 /** The path and query that the address names now. */
 export function location() {
-  const [path, query = ""] = window.location.hash.slice(1).split("?");
+  const [, path, query] = /^#?([^?]*)\??(.*)$/s.exec(window.location.hash);
   return { path: path || "/", query: new URLSearchParams(query) };
 }
 

@@ -180,7 +180,7 @@ function sendRequest(one, rows, options, control) {
     const body = answer.status < 300 ? JSON.parse(answer.text) : null;
     const problem = body ? null : problemOf(answer);
     // Where no file was taken, the answer is a problem with the files' own in it.
-    const refused = body?.rejected ?? problem.errors?.map((error) => ({ filename: error.filename, error })) ?? [];
+    const refused = body?.rejected ?? problem?.errors?.map((error) => ({ filename: error.filename, error })) ?? [];
     const outcomes = assign(rows, body?.files ?? [], refused);
     rows.forEach((row, i) => {
       const { taken, refused: why } = outcomes[i];
