@@ -34,7 +34,7 @@ test("upload, ask and open a citation by keys alone", async ({ page }) => {
 
   await page.keyboard.press("g");
   await page.keyboard.press("a");
-  await expect(page.getByLabel("Question")).toBeFocused();
+  await expect(page.getByLabel("Question", { exact: true })).toBeFocused();
   await page.keyboard.type("How many berths has the harbour of Svaneke?");
   await tabTo(page, page.getByLabel("Collection"));
   await page.keyboard.type(collection);

@@ -110,8 +110,8 @@ export async function untilStage(request, jobId, stage) {
 export async function ask(page, question, collection) {
   await page.goto("/#/ask");
   await page.getByLabel("Collection").fill(collection);
-  await page.getByLabel("Question").fill(question);
-  await page.getByRole("button", { name: "Ask" }).click();
+  await page.getByLabel("Question", { exact: true }).fill(question);
+  await page.getByRole("button", { name: "Ask", exact: true }).click();
   await expect(page.getByRole("button", { name: "Copy answer" })).toBeVisible();
 }
 

@@ -83,7 +83,8 @@ export function show(root, { query, signal }) {
       h("li", null, h("button.link", { type: "button", onclick: () => again(entry) }, entry.question), entry.collection && h("span.muted", null, ` in ${entry.collection}`)),
     );
     const clear = button("Clear", { onclick: () => (sessionStorage.removeItem(HISTORY), drawHistory()) });
-    replace(past, list.length > 0 && [h("div.card-head", null, h("h2", null, "Earlier questions"), h("span.spacer"), clear), h("ul", null, items)]);
+    past.hidden = list.length === 0;
+    replace(past, [h("div.card-head", null, h("h2", null, "Earlier questions"), h("span.spacer"), clear), h("ul", null, items)]);
   }
 
   function again(entry) {
