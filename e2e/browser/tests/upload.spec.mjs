@@ -129,3 +129,30 @@ test("a job is paused and resumed, and ends complete", async ({ page, request })
   await untilStage(request, jobs[0].job_id, "complete");
   await expect(figure(page, "Complete")).toHaveText("1");
 });
+
+test("a list of thousands makes rows only for what is seen", async ({ page }) => {
+  const id = "00000000-0000-4000-8000-00000000b16b";
+  const links = { self: `/api/v2/batches/${id}`, events: `/api/v2/batches/${id}/events` };
+  const at = "2026-01-01T00:00:00Z";
+  const outcomes = { complete: 5000, failed: 0, cancelled: 0, rejected: 0, active: 0, paused: 0 };
+  const batch = { batch_id: id, status: "complete", files: { done: 5000, total: 5000 }, outcomes, chunks: { done: 5000, total: 5000 }, percentage: 100, created_at: at, updated_at: at, links };
+  const file = (i) => ({ filename: `file-${String(i).padStart(4, "0")}.md`, position: i, status: "complete" });
+  await page.route(`**/api/v2/batches/${id}`, (route) => route.fulfill({ json: batch }));
+  await page.route(`**/api/v2/batches/${id}/events`, (route) => route.fulfill({ status: 204 }));
+  await page.route(`**/api/v2/batches/${id}/files**`, (route, request) => {
+    const after = Number(new URL(request.url()).searchParams.get("after"));
+    const files = Array.from({ length: 1000 }, (_, i) => file(after + i));
+    const next = after < 4000 ? `/api/v2/batches/${id}/files?limit=1000&after=${after + 1000}` : undefined;
+    return route.fulfill({ json: { files, next } });
+  });
+  await page.goto(`/#/batches/${id}`);
+  const rows = page.getByRole("list", { name: "Files of this upload" }).getByRole("listitem");
+  await expect(page.getByRole("button", { name: "Complete 5,000" })).toBeVisible();
+  expect(await rows.count()).toBeLessThan(60);
+  await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
+  await expect(page.getByText("file-4999.md")).toBeInViewport();
+  expect(await rows.count()).toBeLessThan(60);
+  await page.getByLabel("Find a file").fill("file-2345");
+  await expect(page.getByText("file-2345.md")).toBeInViewport();
+  await expect(rows).toHaveCount(1);
+});

@@ -170,6 +170,11 @@ export class Batch extends EventTarget {
     return this.#percent;
   }
 
+  /** What had failed is done again: how far it is, is measured anew. */
+  restart() {
+    this.#percent = 0;
+  }
+
   /** `processing`, or how it ended. */
   get status() {
     const { total, complete, failed, rejected, not_sent, cancelled, paused } = this.counts();

@@ -77,6 +77,7 @@ export function followBatch(one, signal) {
       catchUp: async () => {
         if (!(one.isOver && one.server)) await refresh(one);
       },
+      isOver: () => one.isOver,
     },
     signal,
   );
@@ -131,11 +132,13 @@ export function watchUntilOver(one) {
 
 /** `pause`, `resume`, `cancel` or `retry` of one file's job. */
 export async function commandJob(one, row, command) {
+  if (command === "retry") one.restart();
   one.mergeJob(await api(`/api/v2/jobs/${row.job.job_id}/${command}`, { method: "POST" }));
 }
 
 /** The same of all its files. @returns {Promise<{done: number, refused: number}>} */
 export async function commandBatch(one, command) {
+  if (command === "retry") one.restart();
   const answer = await apiIfThere(`/api/v2/batches/${one.id}/${command}`, { method: "POST" });
   const result = answer ?? (await commandEach(one, command));
   if (connection.online) await refresh(one);

@@ -42,7 +42,7 @@ export function sparkline(title, format, span) {
     add(number, now = Date.now()) {
       samples = [...samples.filter(({ at }) => now - at < span), { at: now, value: number }];
       setText(value, format(number));
-      setText(top, `most ${format(Math.max(...samples.map((sample) => sample.value)))}`);
+      setText(top, `max ${format(Math.max(...samples.map((sample) => sample.value)))}`);
       const path = points(samples, now, span);
       line.setAttribute("points", path);
       const first = path.split(",")[0];

@@ -4,7 +4,7 @@ import { commandJob } from "./batches.js";
 import { isOver } from "./batch.js";
 import { h, replace, setText } from "./dom.js";
 import { bytes, count, duration, percent } from "./format.js";
-import { act, badge, bar, button, setBadge } from "./widgets.js";
+import { act, badge, bar, button, setBadge, toneOf } from "./widgets.js";
 
 const COMMANDS = {
   pause: { text: "Pause", icon: "pause" },
@@ -88,7 +88,7 @@ export function fileRow(batchOf) {
       telling.title = text;
       telling.classList.toggle("bad-text", Boolean(row.reason));
       const failed = ["failed", "rejected", "not_sent"].includes(row.status);
-      progress.set(row.percent, failed ? "bad" : row.status === "complete" ? "good" : row.status === "paused" ? "warn" : "");
+      progress.set(row.percent, failed ? "bad" : toneOf(row.status));
       setText(share, failed || row.status === "cancelled" ? "–" : percent(row.percent));
       offer(commandsOf(row));
     }

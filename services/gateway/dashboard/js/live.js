@@ -4,16 +4,19 @@
 
 import { connection } from "./api.js";
 
+/** Pause between two questions where there is no stream, in milliseconds. */
 const ASK_EVERY = 1500;
+/** After which a stream is tried again that the server refused, in milliseconds. */
+const OPEN_AGAIN = 30_000;
 const STAGES = ["accepted", "text_extraction", "chunking", "chunked", "embedding", "indexing", "complete", "failed", "paused", "resumed", "retried", "cancelled", "superseded", "deleted"];
 
 /**
  * @typedef {Object} Follower
  * @property {(job: object) => void} [onJob] a job's progress, or an event about it
  * @property {(batch: object) => void} [onBatch]
- * @property {(event: object) => void} [onEvent] events alone
  * @property {() => Promise<void>} catchUp asks for the present state: at the beginning, after a gap, and
  *   again and again where there is no stream
+ * @property {() => boolean} [isOver] whether nothing more is to come
  */
 
 /**
@@ -25,7 +28,8 @@ const STAGES = ["accepted", "text_extraction", "chunking", "chunked", "embedding
 export function follow(url, follower, signal) {
   let asking;
   let busy = false;
-  const source = new EventSource(url);
+  let source;
+  let opening;
 
   const catchUp = async () => {
     if (busy || signal.aborted || !connection.online) return;
@@ -41,25 +45,27 @@ export function follow(url, follower, signal) {
   };
   const data = (then) => (message) => then?.(JSON.parse(message.data));
 
-  source.onopen = () => {
-    stopAsking();
-    catchUp();
-  };
-  // Closed is for good: no such stream, or all is over. Otherwise the browser connects again.
-  source.onerror = () => {
-    ask();
-  };
-  source.addEventListener("progress", data(follower.onJob));
-  source.addEventListener("batch", data(follower.onBatch));
-  for (const stage of STAGES) {
-    source.addEventListener(`document.${stage}`, data((event) => {
-      follower.onJob?.(event);
-      follower.onEvent?.(event);
-    }));
+  function open() {
+    source = new EventSource(url);
+    source.onopen = () => {
+      stopAsking();
+      catchUp();
+    };
+    source.onerror = () => {
+      ask();
+      // Otherwise the browser connects again by itself.
+      if (source.readyState === EventSource.CLOSED && !follower.isOver?.()) opening = setTimeout(open, OPEN_AGAIN);
+    };
+    source.addEventListener("progress", data(follower.onJob));
+    source.addEventListener("batch", data(follower.onBatch));
+    for (const stage of STAGES) source.addEventListener(`document.${stage}`, data(follower.onJob));
   }
+
   signal.addEventListener("abort", () => {
     source.close();
+    clearTimeout(opening);
     stopAsking();
   });
+  open();
   catchUp();
 }

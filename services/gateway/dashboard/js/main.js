@@ -50,9 +50,23 @@ const NAV = [
 
 const links = NAV.map(([path, text, name]) => ({ path, element: h("a", { href: `#${path}` }, icon(name), h("span", null, text)) }));
 const sending = h("p.nav-progress", { hidden: true });
-const themeButton = button("Theme", { icon: "moon", iconOnly: true, onclick: () => changeTheme() });
 const banner = h("div.offline", { role: "alert" });
 const main = h("main", { id: "main", tabindex: -1 });
+
+function brand() {
+  return h("a.brand", { href: "#/" }, h("img", { src: "/dashboard/icon.svg", alt: "", width: 22, height: 22 }), h("span", null, "Ragstream"));
+}
+
+/** Beside the navigation on a desktop, above the page on a phone. */
+function tools() {
+  return h(
+    "div.tools",
+    null,
+    button("Search pages and actions (Ctrl K)", { icon: "search", iconOnly: true, onclick: openPalette }),
+    button("Keyboard shortcuts (?)", { icon: "keyboard", iconOnly: true, onclick: openShortcuts }),
+    button("Theme", { icon: "moon", iconOnly: true, kind: "theme", onclick: nextTheme }),
+  );
+}
 
 const frame = [
   // A plain link to #main would be a route.
@@ -60,18 +74,12 @@ const frame = [
   h(
     "nav",
     { "aria-label": "Main" },
-    h("a.brand", { href: "#/" }, h("img", { src: "/dashboard/icon.svg", alt: "", width: 22, height: 22 }), h("span", null, "Ragstream")),
+    brand(),
     h("div.nav-links", null, links.map(({ element }) => element)),
     sending,
-    h(
-      "div.nav-foot",
-      null,
-      button("Search pages and actions (Ctrl K)", { icon: "search", iconOnly: true, onclick: openPalette }),
-      button("Keyboard shortcuts (?)", { icon: "keyboard", iconOnly: true, onclick: openShortcuts }),
-      themeButton,
-    ),
+    tools(),
   ),
-  h("div.content", null, banner, main),
+  h("div.content", null, h("header.topbar", null, brand(), tools()), banner, main),
   toasts(),
 ];
 
@@ -92,15 +100,12 @@ function showConnection() {
   if (connection.online) toast("The API is back");
 }
 
-function changeTheme() {
-  nextTheme();
-  labelTheme();
-}
-
 function labelTheme() {
   const text = `Theme: ${themeName()}`;
-  themeButton.title = text;
-  themeButton.setAttribute("aria-label", text);
+  for (const element of document.querySelectorAll("button.theme")) {
+    element.title = text;
+    element.setAttribute("aria-label", text);
+  }
 }
 
 /** What is uploaded from here, on every page and in the tab's title. */
@@ -159,6 +164,7 @@ function warnBeforeLeaving() {
 document.body.append(...frame);
 banner.hidden = true;
 labelTheme();
+addEventListener("themechange", labelTheme);
 connection.addEventListener("change", showConnection);
 dropAnywhere();
 warnBeforeLeaving();

@@ -5,10 +5,9 @@ import { batch, commandBatch, followBatch } from "./batches.js";
 import { beforePaint, h, replace, setText } from "./dom.js";
 import { fileRow } from "./filerow.js";
 import { count, duration, percent, plural } from "./format.js";
-import { toneOf } from "./page-upload.js";
 import { controlSending, isSending } from "./sender.js";
 import { toast } from "./toast.js";
-import { act, ago, badge, bar, button, empty, heading, setBadge } from "./widgets.js";
+import { act, ago, badge, bar, button, empty, heading, setBadge, toneOf } from "./widgets.js";
 import { windowed } from "./windowed.js";
 
 const FILTERS = {

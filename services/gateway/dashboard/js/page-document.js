@@ -7,7 +7,7 @@ import { icon } from "./icons.js";
 import { deleteDocument } from "./page-documents.js";
 import { go } from "./router.js";
 import { parseSpan } from "./spans.js";
-import { showText } from "./textview.js";
+import { noText, showText } from "./textview.js";
 import { act, ago, badge, button, empty, facts, failed, fillWith, heading, stageName } from "./widgets.js";
 
 const CHUNKS = 50;
@@ -39,7 +39,7 @@ function page(document, query, signal) {
   );
   const summary = [document.content_type, bytes(document.size_bytes), document.extracted?.pages && plural(document.extracted.pages, "page"), `version ${document.version}`];
   const tabs = Object.entries(TABS).map(([name, text]) => h("a.tab", { href: `#/documents/${id}${name === "text" ? "" : `?tab=${name}`}`, "aria-current": name === tab && "page" }, text));
-  const content = h("div");
+  const content = h("div.stack");
   const show = { text: textTab, facts: factsTab, chunks: chunksTab, history: historyTab }[tab];
   show(content, document, query, signal);
   return [
@@ -51,6 +51,11 @@ function page(document, query, signal) {
 }
 
 function textTab(place, document, query, signal) {
+  // What has not been read has no text to ask for.
+  if (!document.extracted) {
+    void fillWith(place, signal, () => noText(document.job_id));
+    return;
+  }
   const what = { id: document.document_id, jobId: document.job_id, span: parseSpan(query.get("span")), total: document.extracted?.text_bytes, signal };
   // The place must be on the page before a span in it can be scrolled to.
   queueMicrotask(() => showText(place, what));

@@ -23,7 +23,7 @@ export function show(root, { signal }) {
   const latency = sparkline("Slowest component", millis, SPAN);
   const summary = h("p.status-line", { role: "status" });
   const components = h("ul.components", { "aria-label": "Components" });
-  const figures = h("div.columns");
+  const figures = h("div.columns.narrow");
   const chartArea = h("div.charts");
   const trouble = h("div");
 

@@ -11,7 +11,7 @@ import { icon } from "./icons.js";
 import { go } from "./router.js";
 import { begin, memory } from "./sender.js";
 import { staging } from "./staging.js";
-import { act, ago, badge, bar, button, empty, field, heading, select, setBadge, terminal } from "./widgets.js";
+import { act, ago, badge, bar, button, empty, field, heading, select, setBadge, terminal, toneOf } from "./widgets.js";
 import { windowed } from "./windowed.js";
 
 /** Earlier batches that are listed. */
@@ -240,11 +240,6 @@ function batchCard(one, signal) {
     h("div.file-progress", null, progress.element, share),
     telling,
   );
-}
-
-/** The colour of a bar. */
-export function toneOf(status) {
-  return { complete: "good", complete_with_failures: "warn", failed: "bad", paused: "warn" }[status] ?? "";
 }
 
 /** `57 of 60 complete · 2 failed · about 20 s left` */

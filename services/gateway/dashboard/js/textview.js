@@ -52,7 +52,7 @@ export async function showText(place, { id, jobId, span, total, signal }) {
     await draw("span");
   } catch (error) {
     if (signal.aborted) return;
-    replace(place, error.status === 404 ? await notThere(jobId) : failed(error, () => showText(place, { id, jobId, span, total, signal })));
+    replace(place, error.status === 404 ? await noText(jobId) : failed(error, () => showText(place, { id, jobId, span, total, signal })));
   }
 }
 
@@ -68,7 +68,8 @@ async function readWindow(path, from, to, signal) {
   return { bytes: await takeWindow(response.body.getReader(), from, to), total: length };
 }
 
-async function notThere(jobId) {
+/** What stands in the place of a text that is not there. */
+export async function noText(jobId) {
   const job = await api(`/api/v2/documents/status/${jobId}`).catch(() => null);
   if (job?.failure) return empty("There is no text", `The document could not be read: ${job.failure.message}`);
   return empty("There is no text yet", "The document is still being read. Its history tells how far it is.");

@@ -8,7 +8,7 @@ export function themeName() {
   return document.documentElement.dataset.theme ?? "system";
 }
 
-/** Goes on to the next one, and remembers it. */
+/** Goes on to the next one, remembers it, and says so by `themechange` on the window. */
 export function nextTheme() {
   const next = ORDER[(ORDER.indexOf(themeName()) + 1) % ORDER.length];
   if (next === "system") delete document.documentElement.dataset.theme;
@@ -19,4 +19,5 @@ export function nextTheme() {
   } catch {
     // Without storage it lasts as long as the page.
   }
+  dispatchEvent(new Event("themechange"));
 }

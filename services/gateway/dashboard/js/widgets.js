@@ -56,6 +56,11 @@ export function bar(label) {
   return { element, set };
 }
 
+/** The colour of a bar. */
+export function toneOf(status) {
+  return { complete: "good", complete_with_failures: "warn", failed: "bad", paused: "warn", cancelled: "off" }[status] ?? "";
+}
+
 /** How long ago; the exact time on hovering. */
 export function ago(time) {
   if (!time) return h("span.muted", null, "–");
