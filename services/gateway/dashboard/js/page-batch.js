@@ -73,7 +73,7 @@ export function show(root, { params, signal }) {
     setText(figure["Not sent"], count(counts.not_sent));
     setText(figure.Chunks, `${count(chunks.done)} / ${count(chunks.total)}`);
     const eta = one.server?.eta_seconds;
-    setText(figure["Time left"], one.isOver ? "–" : eta == null ? "not known yet" : duration(eta));
+    setText(figure["Time left"], one.status !== "processing" ? "–" : eta == null ? "not known yet" : duration(eta));
     for (const { name, element, number } of filters) {
       element.setAttribute("aria-pressed", name === filter);
       setText(number, count(FILTERS[name].counts(counts)));
@@ -101,6 +101,8 @@ export function show(root, { params, signal }) {
   );
   draw();
   followBatch(one, signal);
+  // An address of one that this page no longer knows.
+  if (!one.local && !one.isOnServer) replace(root, empty("This upload is not known any more", "Its documents are in the list of documents.", h("a", { href: "#/documents" }, "Documents")));
 }
 
 function commandButton(one, name) {
