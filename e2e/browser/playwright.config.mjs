@@ -24,7 +24,8 @@ export default defineConfig({
     trace: "retain-on-failure",
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox"],
+      // Containers run as root, and have little shared memory.
+      args: ["--no-sandbox", "--disable-dev-shm-usage"],
     },
   },
 });

@@ -47,7 +47,11 @@ export function show(root, { params, signal }) {
     const element = h("button.tab", { type: "button", onclick: () => choose(name) }, `${text} `, number);
     return { name, element, number };
   });
-  const search = h("input", { type: "search", placeholder: "Find a file", "aria-label": "Find a file", oninput: () => ((wanted = search.value.toLowerCase()), redraw()) });
+  const find = () => {
+    wanted = search.value.toLowerCase();
+    redraw();
+  };
+  const search = h("input", { type: "search", placeholder: "Find a file", "aria-label": "Find a file", oninput: find });
   const rows = windowed({ label: "Files of this upload", key: (row) => row.key, make: fileRow(() => one), signal });
   const nothing = h("div", { hidden: true }, empty("No file here", "No file of this upload is in this state, or has such a name."));
   const announce = h("p.visually-hidden", { role: "status" });

@@ -243,7 +243,7 @@ function batchCard(one, signal) {
 }
 
 /** `57 of 60 complete · 2 failed · about 20 s left` */
-export function countsInWords(one) {
+function countsInWords(one) {
   const counts = one.counts();
   const parts = [`${count(counts.complete)} of ${plural(counts.total, "file")} complete`];
   if (counts.failed) parts.push(`${count(counts.failed)} failed`);
