@@ -15,7 +15,7 @@ export default defineConfig({
   forbidOnly: Boolean(process.env.CI),
   retries: 0,
   // Deadlines, not expectations: a machine under load is slow.
-  timeout: 180_000,
+  timeout: 300_000,
   expect: { timeout: 30_000 },
   reporter: [["list"], ["json", { outputFile: `${output}/results.json` }]],
   use: {
@@ -24,7 +24,8 @@ export default defineConfig({
     trace: "retain-on-failure",
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox"],
+      // Containers run as root, and have little shared memory.
+      args: ["--no-sandbox", "--disable-dev-shm-usage"],
     },
   },
 });

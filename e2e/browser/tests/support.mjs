@@ -100,7 +100,7 @@ export async function untilStage(request, jobId, stage) {
         job = await (await request.get(`/api/v2/documents/status/${jobId}`)).json();
         return job.stage;
       },
-      { timeout: 120_000 },
+      { timeout: 240_000 },
     )
     .toBe(stage);
   return job;

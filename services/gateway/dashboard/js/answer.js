@@ -5,7 +5,7 @@ import { count, millis, plural } from "./format.js";
 import { icon } from "./icons.js";
 
 /** Where a document opens at a passage. */
-export function passageLink({ document_id, span, page }) {
+function passageLink({ document_id, span, page }) {
   return `#/documents/${document_id}?span=${span.start}-${span.end}${page ? `&page=${page}` : ""}`;
 }
 

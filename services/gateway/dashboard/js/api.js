@@ -23,7 +23,7 @@ export class ApiError extends Error {
 }
 
 /** The API could not be reached. */
-export class Unreachable extends Error {
+class Unreachable extends Error {
   constructor() {
     super("The API can't be reached. It is tried again by itself.");
   }

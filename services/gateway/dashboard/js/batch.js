@@ -1,8 +1,10 @@
 // A batch as this page knows it: its files, each from its choice to the end of its job. Files of an upload from
 // this page are here before the server knows them; those of other batches come from the server.
 
-/** The share of a file's way that its upload is, where it is watched from the beginning. */
-const UPLOAD_SHARE = 20;
+/** How ids begin that are no batch of the server. */
+export const LOCAL = "local-";
+/** Where a file is once it is uploaded, in percent: where its job is once it is read, so that none goes back. */
+const UPLOADED = 10;
 const FINAL = new Set(["complete", "failed", "cancelled", "rejected", "not_sent"]);
 
 /**
@@ -62,7 +64,7 @@ export class Batch extends EventTarget {
   update(row, changes) {
     Object.assign(row, changes);
     if (FINAL.has(row.status)) row.percent = 100;
-    else if (row.size) row.percent = Math.max(row.percent, (UPLOAD_SHARE * row.sent) / row.size);
+    else if (row.size) row.percent = Math.max(row.percent, (UPLOADED * row.sent) / row.size);
     this.#changed();
   }
 
@@ -136,11 +138,7 @@ export class Batch extends EventTarget {
     row.reason = row.status === "failed" ? (failure?.message ?? row.reason) : undefined;
     row.size ??= job.size_bytes;
     if (row.status === "complete") row.percent = 100;
-    else if (job.percentage != null) row.percent = Math.max(row.percent, this.#ofWhole(row, job.percentage));
-  }
-
-  #ofWhole(row, percentage) {
-    return row.local ? UPLOAD_SHARE + ((100 - UPLOAD_SHARE) * percentage) / 100 : percentage;
+    else if (job.percentage != null) row.percent = Math.max(row.percent, job.percentage);
   }
 
   /** How many files are in each state, `active` together. */
@@ -168,6 +166,11 @@ export class Batch extends EventTarget {
     }
     this.#percent = Math.max(this.#percent, now);
     return this.#percent;
+  }
+
+  /** Whether the server has it as a batch: one where nothing is sent, or of an older server, is known here alone. */
+  get isOnServer() {
+    return !this.id.startsWith(LOCAL);
   }
 
   /** What had failed is done again: how far it is, is measured anew. */

@@ -1,6 +1,6 @@
 // All batches that this page knows, and what can be done to them.
 
-import { api, apiIfThere, connection } from "./api.js";
+import { api, connection } from "./api.js";
 import { Batch, isOver } from "./batch.js";
 import { follow } from "./live.js";
 
@@ -33,9 +33,8 @@ export function fromServer(json) {
 /** Asks how all files of a batch are. */
 export async function refresh(one) {
   const { id } = one;
-  const json = await apiIfThere(`/api/v2/batches/${id}`);
-  if (json === null) return one.local ? refreshByJobs(one) : notThere(id);
-  one.mergeServer(json);
+  if (!one.isOnServer) return refreshByJobs(one);
+  one.mergeServer(await api(`/api/v2/batches/${id}`));
   let next = `/api/v2/batches/${id}/files?limit=${PAGE}`;
   while (next) {
     const page = await api(next);
@@ -43,10 +42,6 @@ export async function refresh(one) {
     next = page.next;
   }
   return refreshDuplicates(one);
-}
-
-function notThere(id) {
-  throw new Error(`There is no batch ${id}.`);
 }
 
 /** A duplicate's job belongs to the batch of the first upload. */
@@ -67,8 +62,9 @@ async function refreshByJobs(one) {
   }
 }
 
-/** Follows one batch while `signal` lasts. */
+/** Follows one batch while `signal` lasts. One that the server does not know is looked after by `watchUntilOver`. */
 export function followBatch(one, signal) {
+  if (!one.isOnServer) return;
   follow(
     `/api/v2/batches/${one.id}/events`,
     {
@@ -125,6 +121,7 @@ function openStream() {
 
 /** Keeps what is uploaded from here up to date, whatever page is shown. */
 export function watchUntilOver(one) {
+  if (one.isOver) return;
   const over = new AbortController();
   one.addEventListener("change", () => one.isOver && over.abort(), { signal: over.signal });
   followAll({}, over.signal);
@@ -134,14 +131,15 @@ export function watchUntilOver(one) {
 export async function commandJob(one, row, command) {
   if (command === "retry") one.restart();
   one.mergeJob(await api(`/api/v2/jobs/${row.job.job_id}/${command}`, { method: "POST" }));
+  if (one.local) watchUntilOver(one);
 }
 
 /** The same of all its files. @returns {Promise<{done: number, refused: number}>} */
 export async function commandBatch(one, command) {
   if (command === "retry") one.restart();
-  const answer = await apiIfThere(`/api/v2/batches/${one.id}/${command}`, { method: "POST" });
-  const result = answer ?? (await commandEach(one, command));
+  const result = one.isOnServer ? await api(`/api/v2/batches/${one.id}/${command}`, { method: "POST" }) : await commandEach(one, command);
   if (connection.online) await refresh(one);
+  if (one.local) watchUntilOver(one);
   return result;
 }
 

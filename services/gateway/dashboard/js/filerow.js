@@ -32,7 +32,7 @@ function tellingOf(row) {
   if (row.duplicate) parts.push("already there: the same bytes were uploaded before");
   if (row.job?.chunks?.total) parts.push(`${count(row.job.chunks.done)} of ${count(row.job.chunks.total)} chunks`);
   else if (row.status === "complete" && row.job?.chunks_total) parts.push(`${count(row.job.chunks_total)} chunks`);
-  if (row.job?.eta_seconds != null && !isOver(row.status)) parts.push(`about ${duration(row.job.eta_seconds)} left`);
+  if (row.job?.eta_seconds != null && row.status !== "paused" && !isOver(row.status)) parts.push(`about ${duration(row.job.eta_seconds)} left`);
   return parts.join(" · ");
 }
 

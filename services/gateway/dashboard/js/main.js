@@ -68,9 +68,14 @@ function tools() {
   );
 }
 
+/** A plain link to #main would be a route. */
+function skip(event) {
+  event.preventDefault();
+  main.focus();
+}
+
 const frame = [
-  // A plain link to #main would be a route.
-  h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "Skip to content"),
+  h("a.skip", { href: "#main", onclick: skip }, "Skip to content"),
   h(
     "nav",
     { "aria-label": "Main" },

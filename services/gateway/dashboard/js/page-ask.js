@@ -82,7 +82,11 @@ export function show(root, { query, signal }) {
     const items = list.map((entry) =>
       h("li", null, h("button.link", { type: "button", onclick: () => again(entry) }, entry.question), entry.collection && h("span.muted", null, ` in ${entry.collection}`)),
     );
-    const clear = button("Clear", { onclick: () => (sessionStorage.removeItem(HISTORY), drawHistory()) });
+    const forget = () => {
+      sessionStorage.removeItem(HISTORY);
+      drawHistory();
+    };
+    const clear = button("Clear", { onclick: forget });
     past.hidden = list.length === 0;
     replace(past, [h("div.card-head", null, h("h2", null, "Earlier questions"), h("span.spacer"), clear), h("ul", null, items)]);
   }

@@ -47,7 +47,11 @@ export function show(root, { params, signal }) {
     const element = h("button.tab", { type: "button", onclick: () => choose(name) }, `${text} `, number);
     return { name, element, number };
   });
-  const search = h("input", { type: "search", placeholder: "Find a file", "aria-label": "Find a file", oninput: () => ((wanted = search.value.toLowerCase()), redraw()) });
+  const find = () => {
+    wanted = search.value.toLowerCase();
+    redraw();
+  };
+  const search = h("input", { type: "search", placeholder: "Find a file", "aria-label": "Find a file", oninput: find });
   const rows = windowed({ label: "Files of this upload", key: (row) => row.key, make: fileRow(() => one), signal });
   const nothing = h("div", { hidden: true }, empty("No file here", "No file of this upload is in this state, or has such a name."));
   const announce = h("p.visually-hidden", { role: "status" });
@@ -73,7 +77,7 @@ export function show(root, { params, signal }) {
     setText(figure["Not sent"], count(counts.not_sent));
     setText(figure.Chunks, `${count(chunks.done)} / ${count(chunks.total)}`);
     const eta = one.server?.eta_seconds;
-    setText(figure["Time left"], one.isOver ? "–" : eta == null ? "not known yet" : duration(eta));
+    setText(figure["Time left"], one.status !== "processing" ? "–" : eta == null ? "not known yet" : duration(eta));
     for (const { name, element, number } of filters) {
       element.setAttribute("aria-pressed", name === filter);
       setText(number, count(FILTERS[name].counts(counts)));
@@ -101,6 +105,8 @@ export function show(root, { params, signal }) {
   );
   draw();
   followBatch(one, signal);
+  // An address of one that this page no longer knows.
+  if (!one.local && !one.isOnServer) replace(root, empty("This upload is not known any more", "Its documents are in the list of documents.", h("a", { href: "#/documents" }, "Documents")));
 }
 
 function commandButton(one, name) {

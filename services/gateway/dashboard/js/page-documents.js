@@ -3,7 +3,7 @@
 import { api, queryString } from "./api.js";
 import { confirm } from "./dialog.js";
 import { h, replace, setText } from "./dom.js";
-import { bytes, count, plural } from "./format.js";
+import { bytes, plural } from "./format.js";
 import { rename } from "./router.js";
 import { toast } from "./toast.js";
 import { act, ago, button, empty, failed, field, heading, terminal } from "./widgets.js";
@@ -40,7 +40,10 @@ export function show(root, { query, signal }) {
   };
   search.addEventListener("input", soon);
   collection.addEventListener("input", soon);
-  signal.addEventListener("abort", () => (clearTimeout(typing), load?.abort()));
+  signal.addEventListener("abort", () => {
+    clearTimeout(typing);
+    load?.abort();
+  });
 
   async function more(state) {
     try {

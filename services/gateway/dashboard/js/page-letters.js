@@ -90,7 +90,7 @@ export function subjectOf(letter) {
 }
 
 /** Where a letter is shown. */
-export function letterHref(letter) {
+function letterHref(letter) {
   return `#/dead-letters/${letter.topic}/${letter.partition}/${letter.offset}`;
 }
 

@@ -5,7 +5,7 @@ import { sparkline } from "./charts.js";
 import { h, replace, setText } from "./dom.js";
 import { bytes, count, duration, millis, plural, words } from "./format.js";
 import { webhooks } from "./webhooks.js";
-import { act, ago, badge, button, facts, failed, heading, stageName } from "./widgets.js";
+import { act, badge, button, facts, failed, heading, stageName } from "./widgets.js";
 
 const EVERY = 2000;
 const SPAN = 5 * 60 * 1000;

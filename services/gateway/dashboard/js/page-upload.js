@@ -70,7 +70,7 @@ function stagingArea(signal) {
       }),
   });
   const clear = button("Clear", { onclick: () => staging.take() });
-  area.append(h("h2", null, "Ready to upload"), summary, list.element, form, h("div.actions", null, send, clear));
+  area.append(h("h2", null, "Ready to upload"), summary, form, h("div.actions", null, send, clear), list.element);
 
   function draw() {
     const { entries } = staging;
@@ -214,7 +214,7 @@ function overview(signal) {
   const onJob = (job) => active.mergeJob(job);
   const onBatch = (json) => listed.set(json.batch_id, fromServer(json)) && redraw();
   followAll({ onJob, onBatch, catchUp }, signal);
-  return [activeArea, h("section", null, h("h2", null, "Uploads"), list, nothing)];
+  return [h("section", null, h("h2", null, "Uploads"), list, nothing), activeArea];
 }
 
 /** A batch in the list: its bar moves. */
@@ -243,7 +243,7 @@ function batchCard(one, signal) {
 }
 
 /** `57 of 60 complete · 2 failed · about 20 s left` */
-export function countsInWords(one) {
+function countsInWords(one) {
   const counts = one.counts();
   const parts = [`${count(counts.complete)} of ${plural(counts.total, "file")} complete`];
   if (counts.failed) parts.push(`${count(counts.failed)} failed`);
@@ -251,7 +251,7 @@ export function countsInWords(one) {
   if (counts.not_sent) parts.push(`${count(counts.not_sent)} not sent`);
   if (counts.cancelled) parts.push(`${count(counts.cancelled)} cancelled`);
   if (counts.paused) parts.push(`${count(counts.paused)} paused`);
-  if (!one.isOver && one.server?.eta_seconds != null) parts.push(`about ${duration(one.server.eta_seconds)} left`);
+  if (one.status === "processing" && one.server?.eta_seconds != null) parts.push(`about ${duration(one.server.eta_seconds)} left`);
   return parts.join(" · ");
 }
 

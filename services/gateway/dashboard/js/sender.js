@@ -2,6 +2,7 @@
 // off is tried again; what the server refuses is marked, and the rest goes on.
 
 import { api, apiIfThere, connection } from "./api.js";
+import { LOCAL } from "./batch.js";
 import { pauseAfter, wait } from "./backoff.js";
 import { batch, refresh, watchUntilOver } from "./batches.js";
 import { assign, plan, spread } from "./plan.js";
@@ -102,7 +103,7 @@ export async function begin(entries, options) {
   for (const [batchId, group] of groups) {
     const sent = group.filter((entry) => !entry.problem);
     const id = batchId ?? (sent.length ? await announce(sent.length, options.name) : null);
-    const one = batch(id ?? `local-${Date.now()}`);
+    const one = batch(id ?? `${LOCAL}${Date.now()}`);
     one.startedAt = new Date().toISOString();
     one.name = options.name;
     const rows = group.map((entry) => one.addLocal(entry));
