@@ -1,4 +1,4 @@
-.PHONY: run test test-minio storm parts parts-minio check
+.PHONY: run test test-minio test-browser storm parts parts-minio check
 
 # Fetch what is missing, build, start, upload the samples, ask a question, go on serving.
 run: parts
@@ -13,6 +13,10 @@ test: parts
 test-minio: parts parts-minio
 	@sh deploy/setup/with-minio.sh sh deploy/test.sh --test contract --test faults \
 		--test trip --test refusals --test crash --test roles --test restart
+
+# The dashboard in Chromium, on a node of its own; node and Chromium are fetched where they are missing.
+test-browser: parts
+	@sh deploy/test-browser.sh
 
 # Kills and outages under load for MINUTES by SEED, then a count of what is lost, stuck or doubled.
 MINUTES ?= 10

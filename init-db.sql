@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS document_jobs (
     correlation_id text        NOT NULL,
     attempts       integer     NOT NULL DEFAULT 0,
     chunks_total   integer,
+    -- Progress that is not taken back, whatever is done again: percent by stages, and the
+    -- chunks that an attempt came to.
+    reached        smallint    NOT NULL DEFAULT 0,
+    chunks_expected integer,
     pages          integer,
     text_bytes     bigint,
     extractor      text,
@@ -66,6 +70,8 @@ CREATE INDEX IF NOT EXISTS document_jobs_by_batch ON document_jobs (batch_id);
 CREATE INDEX IF NOT EXISTS document_jobs_by_blob ON document_jobs (blob_key);
 CREATE INDEX IF NOT EXISTS document_jobs_active ON document_jobs (created_at)
     WHERE stage NOT IN ('complete', 'failed', 'cancelled');
+
+CREATE INDEX IF NOT EXISTS document_jobs_ended ON document_jobs (completed_at) WHERE NOT forgotten;
 
 -- A row per chunk. The text itself lies in the log and, whole, in blob storage.
 CREATE TABLE IF NOT EXISTS document_chunks (
@@ -319,3 +325,70 @@ CREATE TABLE IF NOT EXISTS upload_parts (
     etag      text    NOT NULL,
     PRIMARY KEY (upload_id, number)
 );
+
+-- Columns that tables of an earlier release lack.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute
+                    WHERE attrelid = 'document_jobs'::regclass AND attname = 'reached') THEN
+        ALTER TABLE document_jobs ADD COLUMN reached smallint NOT NULL DEFAULT 0, ADD COLUMN chunks_expected integer;
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION remember_progress() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.reached := greatest(OLD.reached, CASE NEW.stage WHEN 'text_extraction' THEN 2 WHEN 'chunking' THEN 5
+                                                        WHEN 'embedding' THEN 10 WHEN 'indexing' THEN 90 ELSE 0 END);
+    NEW.chunks_expected := coalesce(NEW.chunks_total, OLD.chunks_expected);
+    RETURN NEW;
+END $$;
+
+-- How far a job is, in percent. Extraction is mostly over soon, and embedding takes most of the
+-- time. `embedded` counts what is indexed, too.
+CREATE OR REPLACE FUNCTION job_percentage(stage text, reached smallint, expected integer, embedded bigint, indexed bigint)
+RETURNS real LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE stage WHEN 'complete' THEN 100
+           ELSE least(99, greatest(reached, CASE WHEN expected > 0 THEN
+                    round(10 + (80 * embedded + 9 * indexed)::numeric / expected, 1) END)) END::real
+$$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                    WHERE tgrelid = 'document_jobs'::regclass AND tgname = 'progress_is_kept') THEN
+        CREATE TRIGGER progress_is_kept BEFORE UPDATE OF stage, chunks_total ON document_jobs
+            FOR EACH ROW EXECUTE FUNCTION remember_progress();
+    END IF;
+END $$;
+
+CREATE INDEX IF NOT EXISTS lifecycle_events_by_job ON lifecycle_events (job_id, id);
+CREATE INDEX IF NOT EXISTS lifecycle_events_by_batch ON lifecycle_events (batch_id, id) WHERE batch_id IS NOT NULL;
+
+-- Files that belong together, announced before they come: a request of many files, a folder, an import.
+-- A single file has a batch id, too, but no row here.
+CREATE TABLE IF NOT EXISTS batches (
+    batch_id    uuid        PRIMARY KEY,
+    name        text,
+    files_total integer     NOT NULL CHECK (files_total >= 0),
+    -- Who is sent mail once all of its files are over.
+    notify      text[]      NOT NULL DEFAULT '{}',
+    notified_at timestamptz,
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE INDEX IF NOT EXISTS batches_to_notify ON batches (created_at) WHERE notify <> '{}' AND notified_at IS NULL;
+
+-- Files of a batch that got no job: not taken, or here already.
+CREATE TABLE IF NOT EXISTS batch_jobless (
+    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    batch_id    uuid        NOT NULL REFERENCES batches ON DELETE CASCADE,
+    filename    text        NOT NULL,
+    -- What the uploader was told of a file that was not taken.
+    problem     jsonb,
+    -- What the bytes are here as already.
+    document_id uuid,
+    job_id      uuid,
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE INDEX IF NOT EXISTS batch_jobless_by_batch ON batch_jobless (batch_id, id);

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod audit;
 pub mod cluster;
+pub mod events;
 pub mod process;
 pub mod raw;
 pub mod role;

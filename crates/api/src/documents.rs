@@ -6,7 +6,7 @@ use ragstream_core::{
     chunk::ChunkStatus,
     document::Document,
     job::JobStage,
-    ports::{ChunkRow, JobFailure, JobStatus, Lineage},
+    ports::{ChunkRow, JobFailure, JobStatus, Lineage, StageEntered},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 /// stand at the top level too.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UploadResponse {
-    /// Names the files of this request.
+    /// Names the files of this request, and others that were sent with the same `batch_id`.
     pub batch_id: Uuid,
     /// The file, where it was one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -64,6 +64,8 @@ pub struct UploadedFile {
 pub struct Links {
     /// Its job's status.
     pub status: String,
+    /// Its job's live progress.
+    pub events: String,
     /// Itself.
     pub document: String,
     /// Its bytes.
@@ -80,6 +82,7 @@ impl Links {
         let document = format!("/api/v2/documents/{document_id}");
         Self {
             status: format!("/api/v2/documents/status/{job_id}"),
+            events: format!("/api/v2/jobs/{job_id}/events"),
             content: format!("{document}/content"),
             text: format!("{document}/text"),
             chunks: format!("{document}/chunks"),
@@ -121,12 +124,16 @@ pub struct ResumableResponse {
 pub struct JobResponse {
     /// The job.
     pub job_id: Uuid,
-    /// The upload request it came in.
+    /// The files that it came with.
     pub batch_id: Uuid,
     /// The document.
     pub document_id: Uuid,
     /// The version it processes.
     pub version: i32,
+    /// The document's collection.
+    pub collection: String,
+    /// Bytes of the file.
+    pub size_bytes: u64,
     /// `accepted`, `text_extraction`, `chunking`, `embedding`, `indexing`, `complete`,
     /// `failed`, `paused` or `cancelled`.
     pub stage: String,
@@ -134,15 +141,18 @@ pub struct JobResponse {
     pub status: String,
     /// The file it is about.
     pub current_file: String,
-    /// Files of the same request.
+    /// Files of the same batch.
     pub files: Progress,
+    /// Batches of 32 chunks, as the embedding pool takes them. Total is 0 until it is chunked.
+    pub batches: Progress,
     /// Chunks of this version: done is `indexed` or `failed`. Total is 0 until it is chunked.
     pub chunks: Progress,
     /// Chunks by status.
     pub chunk_status: BTreeMap<String, u32>,
-    /// 0 to 100; 100 only when complete.
+    /// 0 to 100; 100 only when complete. It never goes back, whatever is done again.
     pub percentage: f32,
-    /// Seconds until it is complete, by its own pace so far; absent where there is no telling.
+    /// Seconds until it is complete, by the rate of the last 20 seconds; absent where nothing of it
+    /// was embedded in that time, or its length is not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta_seconds: Option<u64>,
     /// How often extraction was begun.
@@ -160,9 +170,36 @@ pub struct JobResponse {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<DateTime<Utc>>,
+    /// The stages that it came to, oldest first, as far as they are kept: a week. Only in the answer
+    /// about one job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<StageResponse>,
     /// Where to go on.
     pub links: Links,
 }
+
+/// A stage that a job came to.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StageResponse {
+    /// What happened: `accepted`, `text_extraction`, `chunking`, `chunked`, `indexing`, `complete`, `failed`,
+    /// `paused`, `resumed`, `retried`, `cancelled`, `superseded`.
+    pub event: String,
+    /// The stage from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl From<StageEntered> for StageResponse {
+    fn from(entered: StageEntered) -> Self {
+        let StageEntered { event, stage, at } = entered;
+        Self { event, stage, at }
+    }
+}
+
+/// Chunks of a batch: about what the embedding pool takes at once.
+const CHUNKS_OF_A_BATCH: u32 = 32;
 
 /// So many of so many.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
@@ -188,32 +225,25 @@ impl From<JobFailure> for Failure {
     }
 }
 
-/// The share of a job that each stage is worth, in percent: extraction is
-/// mostly over soon, embedding is most of the time.
-fn percentage(stage: JobStage, chunks: Progress, embedded: u32) -> f32 {
-    let share = |done: u32| if chunks.total == 0 { 0.0 } else { done as f32 / chunks.total as f32 };
-    match stage {
-        JobStage::Accepted => 0.0,
-        JobStage::TextExtraction => 2.0,
-        JobStage::Chunking => 5.0,
-        JobStage::Complete => 100.0,
-        _ => (10.0 + 80.0 * share(embedded) + 9.0 * share(chunks.done)).min(99.0),
-    }
-}
-
 impl JobResponse {
-    /// The view of a job at `now`.
-    pub fn new(job: JobStatus, now: DateTime<Utc>) -> Self {
+    /// The view of a job.
+    pub fn new(job: JobStatus) -> Self {
         let count = |status| job.chunks.get(&status).copied().unwrap_or(0);
-        let indexed = count(ChunkStatus::Indexed);
-        let chunks =
-            Progress { done: indexed + count(ChunkStatus::Failed), total: job.chunks_total.unwrap_or(0) };
-        let percentage = percentage(job.stage, chunks, indexed + count(ChunkStatus::Embedded));
-        let eta_seconds =
-            job.started_at.filter(|_| !job.stage.is_final() && percentage > 10.0).map(|started| {
-                let elapsed = (now - started).num_milliseconds().max(0) as f32 / 1000.0;
-                (elapsed * (100.0 - percentage) / percentage).ceil() as u64
-            });
+        let (indexed, failed) = (count(ChunkStatus::Indexed), count(ChunkStatus::Failed));
+        let chunks = Progress { done: indexed + failed, total: job.chunks_total.unwrap_or(0) };
+        let embedded = indexed + count(ChunkStatus::Embedded) + failed;
+        let batches = Progress {
+            done: match chunks.total {
+                total if total > 0 && embedded >= total => total.div_ceil(CHUNKS_OF_A_BATCH),
+                _ => embedded / CHUNKS_OF_A_BATCH,
+            },
+            total: chunks.total.div_ceil(CHUNKS_OF_A_BATCH),
+        };
+        let is_moving = !job.stage.is_final() && job.stage != JobStage::Paused && job.rate > 0.0;
+        let eta_seconds = job.chunks_expected.filter(|_| is_moving).map(|expected| {
+            // What is embedded is indexed a moment later.
+            (expected.saturating_sub(embedded) as f32 / job.rate).ceil() as u64
+        });
         let status = match job.stage {
             JobStage::Accepted => "queued",
             stage if stage.is_final() || stage == JobStage::Paused => stage.as_str(),
@@ -224,13 +254,16 @@ impl JobResponse {
             batch_id: job.batch_id.0,
             document_id: job.document_id.0,
             version: job.version.0,
+            collection: job.collection,
+            size_bytes: job.size_bytes,
             stage: job.stage.to_string(),
             status: status.to_owned(),
             current_file: job.filename,
             files: Progress { done: job.batch_files.0, total: job.batch_files.1 },
+            batches,
             chunks,
             chunk_status: ChunkStatus::ALL.into_iter().map(|s| (s.to_string(), count(s))).collect(),
-            percentage,
+            percentage: job.percentage,
             eta_seconds,
             attempts: job.attempts,
             failure: job.failure.map(Into::into),
@@ -238,6 +271,7 @@ impl JobResponse {
             created_at: job.created_at,
             updated_at: job.updated_at,
             completed_at: job.completed_at,
+            history: Vec::new(),
             links: Links::new(job.document_id, job.job_id),
         }
     }

@@ -5,8 +5,10 @@
 //! decided in one function there.
 
 pub mod admin;
+pub mod batches;
 pub mod dead_letters;
 pub mod documents;
 pub mod problem;
 pub mod search;
+pub mod system;
 pub mod webhooks;

@@ -17,6 +17,8 @@ pub struct GatewayConfig {
     pub max_concurrent_uploads: usize,
     /// How long a resumable upload waits for its next bytes before it is given up, in hours; a week at most.
     pub upload_expiry_hours: u32,
+    /// How long the records of jobs and batches that are over are kept, in days. Documents stay.
+    pub keep_records_days: u32,
     /// Whether webhooks may be addresses that are not public: for receivers in one's own
     /// network, where all users are trusted.
     pub allow_private_addresses: bool,
@@ -37,6 +39,7 @@ impl Default for GatewayConfig {
             max_files: 1_000,
             max_concurrent_uploads: 256,
             upload_expiry_hours: 24,
+            keep_records_days: 90,
             allow_private_addresses: false,
             webhook_attempts: 8,
             webhook_retry_min_ms: 1_000,

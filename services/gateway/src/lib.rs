@@ -17,11 +17,13 @@ mod dead_letters;
 mod lifecycle;
 mod metrics;
 mod outbound;
+mod progress;
 mod query_nodes;
 mod rebuilds;
 mod relay;
 mod resumable;
 mod routes;
+mod system;
 mod trash;
 mod upload;
 mod verify;
@@ -32,10 +34,11 @@ pub use dead_letters::Ports as DeadLetterPorts;
 pub use webhooks::CONSUMER as WEBHOOKS_CONSUMER;
 
 use axum::Router;
+use chrono::{DateTime, TimeDelta, Utc};
 use query_nodes::QueryNodes;
 use ragstream_core::ports::{
-    BlobStore, Census, Intake, JobControl, LifecycleLog, LogScan, Outbox, PartStore, Publisher,
-    ResumableUploads, Trash, Webhooks,
+    Batches, BlobStore, Census, Intake, JobControl, LifecycleLog, LogEnds, LogScan, Outbox, PartStore,
+    ProgressLog, Publisher, ResumableUploads, Trash, Webhooks,
 };
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
@@ -68,6 +71,10 @@ pub struct Ports {
     pub dead_letters: DeadLetterPorts,
     /// What happened to documents.
     pub lifecycle: Arc<dyn LifecycleLog>,
+    /// The same, for those who watch.
+    pub progress: Arc<dyn ProgressLog>,
+    /// Files that belong together.
+    pub batches: Arc<dyn Batches>,
     /// Who wants to be told of it.
     pub webhooks: Arc<dyn Webhooks>,
     /// `document-lifecycle`, as a member of the group [`WEBHOOKS_CONSUMER`].
@@ -94,6 +101,14 @@ pub(crate) struct Gateway {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) uploads: upload::Uploads,
     pub(crate) resumables: resumable::Resumables,
+    pub(crate) batches: Arc<dyn Batches>,
+    pub(crate) progress: progress::Progress,
+    pub(crate) totalled: Arc<system::Totalled>,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) lifecycle: Arc<dyn LifecycleLog>,
+    pub(crate) log_ends: Arc<dyn LogEnds>,
+    pub(crate) health: Health,
+    pub(crate) started_at: DateTime<Utc>,
     pub(crate) dead_letters: Arc<dead_letters::DeadLetters>,
     pub(crate) hooks: webhooks::Hooks,
     pub(crate) query: QueryNodes,
@@ -122,16 +137,28 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     let resumables = resumable::Resumables::new(
         &config,
         ports.uploads,
+        ports.batches.clone(),
         ports.intake.clone(),
         ports.blobs.clone(),
         acceptor.clone(),
         slots.clone(),
         tasks.token(),
     );
+    let totalled = Arc::new(system::Totalled::new(ports.progress.clone()));
+    let progress = progress::Progress::new(ports.progress, ports.batches.clone(), tasks.token());
+    tasks.spawn("live progress", progress.feed());
     tasks.spawn("resumable uploads", resumable::run_janitor(resumables.clone(), tasks.token()));
     let gateway = Gateway {
-        uploads: upload::Uploads::new(&config, acceptor, ports.blobs.clone(), slots),
+        uploads: upload::Uploads::new(&config, acceptor, ports.batches.clone(), ports.blobs.clone(), slots),
         resumables,
+        batches: ports.batches,
+        progress,
+        totalled,
+        outbox: ports.outbox.clone(),
+        lifecycle: ports.lifecycle.clone(),
+        log_ends: ports.dead_letters.ends.clone(),
+        health: health.clone(),
+        started_at: Utc::now(),
         verifier: Arc::new(Verifier::new(ports.log_scan, ports.census, query.clone())),
         rebuilds: rebuilds.clone(),
         query,
@@ -142,6 +169,13 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         outbox_filled: outbox_filled.clone(),
         trash_filled: trash_filled.clone(),
         blobs: ports.blobs,
+    };
+    let records = lifecycle::Records {
+        events: ports.lifecycle.clone(),
+        webhooks: ports.webhooks,
+        jobs: gateway.control.clone(),
+        batches: gateway.batches.clone(),
+        keep: TimeDelta::days(i64::from(config.keep_records_days)),
     };
     tasks.spawn(
         "upload janitor",
@@ -157,6 +191,6 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     tasks.spawn("outbox relay", outbox.run(ports.publisher.clone(), tasks.token()));
     let events = Queue::events(Arc::new(lifecycle::Events(ports.lifecycle.clone())));
     tasks.spawn("event relay", events.run(ports.publisher, tasks.token()));
-    tasks.spawn("event janitor", lifecycle::run_janitor(ports.lifecycle, ports.webhooks, tasks.token()));
+    tasks.spawn("record janitor", lifecycle::run_janitor(records, tasks.token()));
     tasks.spawn("webhooks", teller.run(tasks.token()));
 }

@@ -13,7 +13,7 @@ pub(crate) async fn show(url: &str, kafka: &str, samples: &Path) -> Result<()> {
     let files = upload::collect_files(&[samples.to_path_buf()])?;
     println!("Uploading {} sample documents from {}", files.len(), samples.display());
     let outcome = upload::upload_all(&api, &files, &upload::Fields::default()).await?;
-    outcome.print();
+    outcome.print(false);
     println!("\nAsking: {QUESTION}\n");
     let answer = api.query(QUESTION, outcome.last_token()).await.context("the question was not answered")?;
     ask::print(&answer);

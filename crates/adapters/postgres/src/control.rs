@@ -14,6 +14,7 @@ use crate::{
     status, trash,
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use ragstream_core::{
     fault::Result,
@@ -52,6 +53,21 @@ impl JobControl for Ledger {
             .await
             .map_err(fault)?;
         Ok(if forgotten == 1 { Controlled::Done(Box::new(job)) } else { Controlled::Refused(job.stage) })
+    }
+
+    async fn forget_ended(&self, time: DateTime<Utc>, max: u32) -> Result<u32> {
+        let client = self.client().await?;
+        let forgotten = client
+            .execute(
+                "UPDATE document_jobs SET forgotten = true WHERE job_id IN (
+                     SELECT job_id FROM document_jobs
+                      WHERE completed_at < $1 AND NOT forgotten AND stage IN ('complete', 'failed', 'cancelled')
+                      ORDER BY completed_at LIMIT $2)",
+                &[&time, &i64::from(max)],
+            )
+            .await
+            .map_err(fault)?;
+        Ok(forgotten as u32)
     }
 
     async fn delete(&self, document_id: DocumentId, records: &dyn ControlRecords) -> Result<Option<Removed>> {

@@ -5,6 +5,7 @@
 //! by the document's version and moves a status forward only, so that doing
 //! it twice, or late, changes nothing.
 
+mod batches;
 mod control;
 mod dead_letters;
 mod embedding;
@@ -15,6 +16,7 @@ mod intake;
 mod lifecycle;
 mod outbox;
 mod pool;
+mod progress;
 mod status;
 mod trash;
 mod uploads;

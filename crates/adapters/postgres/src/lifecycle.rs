@@ -95,7 +95,7 @@ struct Payload {
     correlation_id: Option<String>,
 }
 
-fn event(row: &Row) -> Result<LifecycleEvent> {
+pub(crate) fn event(row: &Row) -> Result<LifecycleEvent> {
     let Json(payload) = row.try_get::<_, Json<Payload>>("payload").map_err(fault)?;
     Ok(LifecycleEvent {
         event_id: row.get("id"),

@@ -1,11 +1,12 @@
 use crate::{
     document::Document,
     fault::Result,
-    id::{ChunkId, DocumentId, JobId, Version},
+    id::{BatchId, ChunkId, DocumentId, JobId, Version},
     job::JobStage,
     ports::{JobStatus, Outgoing},
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 /// What a user may do to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct JobFilter {
     pub stage: Option<JobStage>,
     /// Only those of this document.
     pub document_id: Option<DocumentId>,
+    /// Only those of this batch.
+    pub batch_id: Option<BatchId>,
     /// Only those before this one in the list: the last of the page before.
     pub before: Option<JobId>,
     /// At most so many.
@@ -100,6 +103,10 @@ pub trait JobControl: Send + Sync {
 
     /// Removes the record of a final job; its document stays.
     async fn forget(&self, job_id: JobId) -> Result<Controlled>;
+
+    /// Removes the records of jobs that ended before `time`, the oldest first, at most `max`; returns
+    /// how many. Their documents stay.
+    async fn forget_ended(&self, time: DateTime<Utc>, max: u32) -> Result<u32>;
 
     /// Removes a document: rows now, blobs by [`Trash`], the log's records by the
     /// outbox. What there was; `None` where there is no such document.

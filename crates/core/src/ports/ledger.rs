@@ -72,6 +72,16 @@ pub struct JobStatus {
     pub chunks_total: Option<u32>,
     /// How many chunks have each status.
     pub chunks: BTreeMap<ChunkStatus, u32>,
+    /// 0 to 100, by `job_percentage` of the schema: it never goes back, and is 100 once complete.
+    pub percentage: f32,
+    /// Chunks embedded a second, of late; 0 where none was.
+    pub rate: f32,
+    /// Chunks there will be: as long as that is not known, what an earlier attempt came to.
+    pub chunks_expected: Option<u32>,
+    /// The document's collection.
+    pub collection: String,
+    /// Bytes of its file.
+    pub size_bytes: u64,
     /// Files of the same batch that are done, and all of them.
     pub batch_files: (u32, u32),
     /// How often extraction was begun.

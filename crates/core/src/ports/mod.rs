@@ -9,6 +9,7 @@ mod dead_letters;
 mod embedder;
 mod ledger;
 mod lifecycle;
+mod progress;
 mod publisher;
 mod uploads;
 mod verify;
@@ -27,6 +28,9 @@ pub use ledger::{
 };
 pub use lifecycle::{
     Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
+};
+pub use progress::{
+    BatchStatus, Batches, Jobless, NewBatch, Outcomes, ProgressLog, StageEntered, Totals, Watched, Why,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
 pub use uploads::{NewResumable, Outcome, Progress, Resumable, ResumableUploads, UploadKind};

@@ -1,11 +1,12 @@
 use crate::{
     fault::Result,
-    id::{BatchId, JobId},
+    id::{BatchId, DocumentId, JobId},
     lifecycle::LifecycleEvent,
     ports::JobStatus,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 /// Files that belong together, announced before they come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +21,22 @@ pub struct NewBatch {
     pub notify: Vec<String>,
 }
 
-/// A file of a batch that was not taken.
+/// A file of a batch that got no job of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
+pub struct Jobless {
     /// Its name.
     pub filename: String,
-    /// Why: the problem that its uploader was told of, as JSON.
-    pub problem: serde_json::Value,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a file got no job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It was not taken: the problem that its uploader was told of, as JSON.
+    Rejected(serde_json::Value),
+    /// Its bytes were here already, as this document, by this job.
+    Duplicate(DocumentId, JobId),
 }
 
 /// Files of a batch by what became of them.
@@ -40,6 +50,8 @@ pub struct Outcomes {
     pub cancelled: u32,
     /// Not taken.
     pub rejected: u32,
+    /// Here already.
+    pub duplicate: u32,
     /// Held by their user.
     pub paused: u32,
     /// Waiting or under way.
@@ -49,7 +61,7 @@ pub struct Outcomes {
 impl Outcomes {
     /// Files to which nothing more will happen by itself.
     pub fn done(&self) -> u32 {
-        self.complete + self.failed + self.cancelled + self.rejected
+        self.complete + self.failed + self.cancelled + self.rejected + self.duplicate
     }
 
     /// All files that have come.
@@ -112,8 +124,8 @@ pub trait Batches: Send + Sync {
     /// Whether it was announced.
     async fn is_announced(&self, batch_id: BatchId) -> Result<bool>;
 
-    /// Puts on record what was not taken of it.
-    async fn reject(&self, batch_id: BatchId, files: &[Rejection]) -> Result<()>;
+    /// Puts on record which files of it got no job.
+    async fn add_jobless(&self, batch_id: BatchId, files: &[Jobless]) -> Result<()>;
 
     /// How far these are; those that there are not are left out.
     async fn batches(&self, ids: &[BatchId]) -> Result<Vec<BatchStatus>>;
@@ -121,8 +133,12 @@ pub trait Batches: Send + Sync {
     /// Those that were announced, newest first, before `before`, at most `limit`.
     async fn list_batches(&self, before: Option<BatchId>, limit: u32) -> Result<Vec<BatchStatus>>;
 
-    /// What was not taken of one, from the `skip`th on, in the order in which it came.
-    async fn rejections(&self, batch_id: BatchId, skip: u32, limit: u32) -> Result<Vec<Rejection>>;
+    /// The files of one that got no job, from the `skip`th on, in the order in which they came.
+    async fn jobless(&self, batch_id: BatchId, skip: u32, limit: u32) -> Result<Vec<Jobless>>;
+
+    /// Removes batches from before `time` that have no job on record any more, at most `max`; returns
+    /// how many.
+    async fn forget_batches(&self, time: DateTime<Utc>, max: u32) -> Result<u32>;
 
     /// Announced batches whose files are all over and whose readers were not sent mail yet, with them.
     /// At most `max`.
@@ -141,6 +157,23 @@ pub enum Watched {
     Batch(BatchId),
     /// Everybody's.
     All,
+}
+
+/// All there is, in numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Documents.
+    pub documents: u64,
+    /// Bytes of their current versions' files.
+    pub bytes: u64,
+    /// Jobs by stage; those whose records were removed are left out.
+    pub jobs: BTreeMap<String, u64>,
+    /// Chunks by status.
+    pub chunks: BTreeMap<String, u64>,
+    /// Documents that became searchable in the last minute.
+    pub documents_per_minute: f32,
+    /// Chunks embedded a second, in the last 20.
+    pub chunks_per_second: f32,
 }
 
 /// What happened, and how far things are, for those who watch.
@@ -165,4 +198,7 @@ pub trait ProgressLog: Send + Sync {
 
     /// The stages that a job came to, oldest first, as far as they are kept.
     async fn history(&self, job_id: JobId) -> Result<Vec<StageEntered>>;
+
+    /// All there is. It counts every row: the caller asks seldom.
+    async fn totals(&self) -> Result<Totals>;
 }

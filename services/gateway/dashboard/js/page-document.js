@@ -33,7 +33,7 @@ function page(document, query, signal) {
   const isPdf = document.content_type === "application/pdf";
   const original = h(
     "a.button",
-    { href: `${document.links.content}${isPdf && pageNumber ? `#page=${pageNumber}` : ""}`, target: "_blank", rel: "noopener" },
+    { href: `${document.links.content}${isPdf ? "?inline=true" : ""}${isPdf && pageNumber ? `#page=${pageNumber}` : ""}`, target: "_blank", rel: "noopener" },
     icon("link"),
     h("span", null, isPdf && pageNumber ? `Original, page ${pageNumber}` : "Original"),
   );

@@ -1,9 +1,9 @@
-//! Removes what is only of use for a while: events, and records of deliveries.
+//! Removes what is only of use for a while: events, and records of deliveries, jobs and batches.
 
 use chrono::{TimeDelta, Utc};
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{LifecycleLog, Webhooks},
+    ports::{Batches, JobControl, LifecycleLog, Webhooks},
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -18,19 +18,25 @@ const DELIVERIES_DAYS: i64 = 30;
 /// Rows of one statement: milliseconds, so that nobody waits for it.
 const PORTION: u32 = 1_000;
 
+/// Where there are records.
+pub(crate) struct Records {
+    pub(crate) events: Arc<dyn LifecycleLog>,
+    pub(crate) webhooks: Arc<dyn Webhooks>,
+    pub(crate) jobs: Arc<dyn JobControl>,
+    pub(crate) batches: Arc<dyn Batches>,
+    /// How long those of jobs and batches that are over are kept.
+    pub(crate) keep: TimeDelta,
+}
+
 /// Sweeps once an hour until the token is cancelled.
-pub(crate) async fn run(
-    events: Arc<dyn LifecycleLog>,
-    webhooks: Arc<dyn Webhooks>,
-    token: CancellationToken,
-) -> Result<(), Fault> {
+pub(crate) async fn run(records: Records, token: CancellationToken) -> Result<(), Fault> {
     loop {
         let swept = tokio::select! {
-            swept = sweep(&*events, &*webhooks) => swept,
+            swept = sweep(&records) => swept,
             () = token.cancelled() => return Ok(()),
         };
         if let Err(fault) = swept {
-            tracing::warn!(class = fault.class, error = %fault, "old events could not be removed; next time");
+            tracing::warn!(class = fault.class, error = %fault, "old records could not be removed; next time");
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
@@ -39,9 +45,12 @@ pub(crate) async fn run(
     }
 }
 
-async fn sweep(events: &dyn LifecycleLog, webhooks: &dyn Webhooks) -> Result<()> {
+async fn sweep(records: &Records) -> Result<()> {
+    let Records { events, webhooks, jobs, batches, keep } = records;
     let now = Utc::now();
     while events.forget_events(now - TimeDelta::days(EVENTS_DAYS), PORTION).await? == PORTION {}
     while webhooks.forget_deliveries(now - TimeDelta::days(DELIVERIES_DAYS), PORTION).await? == PORTION {}
+    while jobs.forget_ended(now - *keep, PORTION).await? == PORTION {}
+    while batches.forget_batches(now - *keep, PORTION).await? == PORTION {}
     Ok(())
 }

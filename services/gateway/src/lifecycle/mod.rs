@@ -2,7 +2,7 @@
 
 mod janitor;
 
-pub(crate) use janitor::run as run_janitor;
+pub(crate) use janitor::{Records, run as run_janitor};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

@@ -30,7 +30,7 @@ pub(crate) use metadata::Said;
 
 use crate::{
     GatewayConfig, metrics,
-    upload::{Acceptor, new_key, uploaded},
+    upload::{Acceptor, check_announced, new_key, record_jobless, rejected, uploaded},
 };
 use append::Writer;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -41,8 +41,8 @@ use ragstream_core::{
     fault::{Fault, Result},
     id::{BatchId, DocumentId, JobId, UploadId},
     ports::{
-        Accepted, Intake, NewResumable, NewUpload, Outcome, PartStore, Resumable, ResumableUploads,
-        UploadKind,
+        Accepted, Batches, Intake, Jobless, NewResumable, NewUpload, Outcome, PartStore, Resumable,
+        ResumableUploads, UploadKind, Why,
     },
 };
 use ragstream_runtime::http::RequestContext;
@@ -57,6 +57,7 @@ const TOLD: TimeDelta = TimeDelta::days(1);
 #[derive(Clone)]
 pub(crate) struct Resumables {
     uploads: Arc<dyn ResumableUploads>,
+    batches: Arc<dyn Batches>,
     intake: Arc<dyn Intake>,
     store: Arc<dyn PartStore>,
     acceptor: Acceptor,
@@ -79,6 +80,7 @@ impl Resumables {
     pub(crate) fn new(
         config: &GatewayConfig,
         uploads: Arc<dyn ResumableUploads>,
+        batches: Arc<dyn Batches>,
         intake: Arc<dyn Intake>,
         store: Arc<dyn PartStore>,
         acceptor: Acceptor,
@@ -87,6 +89,7 @@ impl Resumables {
     ) -> Self {
         Self {
             uploads,
+            batches,
             intake,
             store,
             acceptor,
@@ -111,6 +114,9 @@ impl Resumables {
             self.check_length(length)?;
         }
         let Said { text, filename, details } = begin.said;
+        if let Some(batch_id) = details.batch_id {
+            check_announced(&*self.batches, batch_id).await?;
+        }
         let upload = NewResumable {
             upload_id: UploadId::generate(),
             kind: begin.kind,
@@ -180,12 +186,14 @@ impl Resumables {
             }
             upload.began.length = Some(length);
         }
+        let (batch_id, filename) = (upload.began.batch_id, upload.began.filename.clone());
         let written = Writer::open(self, upload).await?.write(body, checksum).await;
         let upload = match written {
             Ok(upload) => upload,
             Err(problem) if problem.status == axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16() => {
                 // No byte more could change that.
                 self.terminate(upload_id).await?;
+                record_jobless(&*self.batches, batch_id, &[rejected(&filename, &problem)]).await;
                 return Err(problem);
             }
             Err(problem) => return Err(problem),
@@ -289,6 +297,9 @@ impl Resumables {
         self.uploads.finish(upload_id, &outcome, Utc::now() + TOLD).await?;
         metrics::UPLOADS.with_label_values(&[if duplicate { "duplicate" } else { "accepted" }]).inc();
         if duplicate {
+            let why = Why::Duplicate(outcome.document_id, outcome.job_id);
+            let jobless = Jobless { filename: began.filename.clone(), why };
+            record_jobless(&*self.batches, began.batch_id, &[jobless]).await;
             self.discard(&blob.key).await;
         }
         upload.outcome = Some(outcome);

@@ -31,6 +31,7 @@ impl Fixture {
             &GatewayConfig::default(),
             ledger.clone(),
             ledger.clone(),
+            ledger.clone(),
             blobs.clone(),
             Acceptor::new(ledger.clone(), Arc::new(Notify::new())),
             Arc::new(Semaphore::new(8)),

@@ -1,13 +1,15 @@
 //! Documents: list, facts, bytes, text, chunks.
 
-use super::extract::{Id, Params};
+use super::{
+    extract::{Id, Params},
+    ranges,
+};
 use crate::{Gateway, control::Records, metrics};
 use axum::{
     Json,
-    body::Body,
     extract::{Extension, State},
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
 };
 use ragstream_api::{
     documents::{ChunksResponse, DeletedResponse, DocumentResponse, DocumentsResponse, LineageResponse},
@@ -134,42 +136,73 @@ pub(crate) async fn delete(
     Ok((StatusCode::ACCEPTED, Json(body)))
 }
 
-/// The bytes that were uploaded.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ContentParams {
+    /// For a browser to show rather than to save, where that is safe: PDF, images and plain text.
+    #[serde(default)]
+    inline: bool,
+}
+
+/// The bytes that were uploaded, or the `Range` of them that is asked for.
 #[utoipa::path(
-    get, path = "/api/v2/documents/{id}/content", tag = "documents", params(("id" = uuid::Uuid, Path)),
-    responses((status = 200, content_type = "*/*"), (status = 404, body = Problem))
+    get, path = "/api/v2/documents/{id}/content", tag = "documents",
+    params(("id" = uuid::Uuid, Path), ContentParams, ("Range" = Option<String>, Header, description = "`bytes=0-99`")),
+    responses(
+        (status = 200, content_type = "*/*"), (status = 206, content_type = "*/*"), (status = 404, body = Problem),
+        (status = 416, body = Problem)
+    )
 )]
 pub(crate) async fn content(
     State(gateway): State<Gateway>,
     Id(id): Id<DocumentId>,
+    Params(params): Params<ContentParams>,
+    asking: HeaderMap,
 ) -> Result<Response, Problem> {
     let document = find(&gateway, id).await?;
-    let body = Body::from_stream(gateway.blobs.get(&document.blob.key, None).await?);
-    let name = urlencode(&document.reference.filename);
+    let (blob, reference) = (&document.blob, &document.reference);
+    let mut response = ranges::blob(&gateway, &blob.key, blob.size, &blob.sha256, &asking).await?;
+    let kind = reference.content_type.as_str();
+    let is_inline = params.inline && INLINE.contains(&kind);
+    let disposition = if is_inline { "inline" } else { "attachment" };
+    // An uploaded page must never run as one of ours. Browsers show no PDF in a sandbox, and run none
+    // of it outside of their viewer.
+    let policy = if is_inline && kind == PDF { "default-src 'none'" } else { "sandbox" };
     let headers = [
-        (header::CONTENT_TYPE, header_value(&document.reference.content_type)),
-        (header::CONTENT_LENGTH, HeaderValue::from(document.blob.size)),
-        (header::ETAG, header_value(&format!("\"{}\"", document.blob.sha256))),
-        (header::CONTENT_DISPOSITION, header_value(&format!("attachment; filename*=UTF-8''{name}"))),
-        // An uploaded page must never run as one of ours.
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")),
+        (header::CONTENT_TYPE, header_value(kind)),
+        (
+            header::CONTENT_DISPOSITION,
+            header_value(&format!("{disposition}; filename*=UTF-8''{}", urlencode(&reference.filename))),
+        ),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    Ok((headers, body).into_response())
+    response.headers_mut().extend(headers);
+    Ok(response)
 }
+
+const PDF: &str = "application/pdf";
+/// What browsers show without running any of it.
+const INLINE: [&str; 6] = [PDF, "image/gif", "image/jpeg", "image/png", "image/webp", "text/plain"];
 
 fn header_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
-/// The text that was extracted; spans of passages and citations count its bytes.
+/// The text that was extracted, or the `Range` of it that is asked for; spans of passages and citations
+/// count its bytes.
 #[utoipa::path(
-    get, path = "/api/v2/documents/{id}/text", tag = "documents", params(("id" = uuid::Uuid, Path)),
-    responses((status = 200, content_type = "text/plain"), (status = 404, body = Problem))
+    get, path = "/api/v2/documents/{id}/text", tag = "documents",
+    params(("id" = uuid::Uuid, Path), ("Range" = Option<String>, Header, description = "`bytes=0-99`")),
+    responses(
+        (status = 200, content_type = "text/plain"), (status = 206, content_type = "text/plain"),
+        (status = 404, body = Problem), (status = 416, body = Problem)
+    )
 )]
 pub(crate) async fn text(
     State(gateway): State<Gateway>,
     Id(id): Id<DocumentId>,
+    asking: HeaderMap,
 ) -> Result<Response, Problem> {
     let document = find(&gateway, id).await?;
     let key = text_key(id, document.reference.version);
@@ -179,12 +212,12 @@ pub(crate) async fn text(
             document.reference.job_id
         )));
     };
-    let body = Body::from_stream(gateway.blobs.get(&key, None).await?);
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
-        (header::CONTENT_LENGTH, HeaderValue::from(info.size)),
-    ];
-    Ok((headers, body).into_response())
+    let version = document.reference.version;
+    let mut response = ranges::blob(&gateway, &key, info.size, &format!("{id}-{version}"), &asking).await?;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -10,13 +10,12 @@ use axum::{
     extract::{Extension, State},
     http::StatusCode,
 };
-use chrono::Utc;
 use ragstream_api::{
     documents::{JobResponse, JobsResponse},
     problem::Problem,
 };
 use ragstream_core::{
-    id::{DocumentId, JobId},
+    id::{BatchId, DocumentId, JobId},
     job::JobStage,
     ports::{Controlled, JobCommand, JobFilter},
 };
@@ -36,7 +35,9 @@ pub(crate) async fn status(
 ) -> Result<Json<JobResponse>, Problem> {
     let job = gateway.intake.job(job_id).await?;
     let job = job.ok_or_else(|| no_such_job(job_id))?;
-    Ok(Json(JobResponse::new(job, Utc::now())))
+    let history = gateway.progress.history(job_id).await?;
+    let history = history.into_iter().map(Into::into).collect();
+    Ok(Json(JobResponse { history, ..JobResponse::new(job) }))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -49,6 +50,8 @@ pub(crate) struct ListParams {
     stage: Option<String>,
     /// Only jobs of this document.
     document_id: Option<uuid::Uuid>,
+    /// Only jobs of this batch.
+    batch_id: Option<uuid::Uuid>,
     /// At most so many, 1 to 1,000.
     limit: Option<u32>,
     /// Only jobs before this one: `next` of the page before has it.
@@ -72,6 +75,7 @@ pub(crate) async fn list(
         active: params.active,
         stage,
         document_id: params.document_id.map(DocumentId),
+        batch_id: params.batch_id.map(BatchId),
         before: params.before.map(JobId),
         limit: page_size(params.limit)?,
     };
@@ -88,10 +92,12 @@ pub(crate) async fn list(
         if let Some(document_id) = filter.document_id {
             next.push_str(&format!("&document_id={document_id}"));
         }
+        if let Some(batch_id) = filter.batch_id {
+            next.push_str(&format!("&batch_id={batch_id}"));
+        }
         next
     });
-    let now = Utc::now();
-    Ok(Json(JobsResponse { jobs: jobs.into_iter().map(|job| JobResponse::new(job, now)).collect(), next }))
+    Ok(Json(JobsResponse { jobs: jobs.into_iter().map(JobResponse::new).collect(), next }))
 }
 
 /// Hold a job. What is under way of it ends without effect; the version before stays searchable.
@@ -192,7 +198,7 @@ async fn command(
             gateway.outbox_filled.notify_one();
             metrics::COMMANDS.with_label_values(&[command.as_str()]).inc();
             tracing::info!(command = command.as_str(), %job_id, document_id = %job.document_id, "job commanded");
-            Ok(Json(JobResponse::new(*job, Utc::now())))
+            Ok(Json(JobResponse::new(*job)))
         }
         Controlled::Refused(stage) => Err(refusal(command, stage)),
         Controlled::Superseded => Err(Problem::conflict(
@@ -219,6 +225,6 @@ fn refusal(command: JobCommand, stage: JobStage) -> Problem {
     Problem::conflict("wrong_stage", format!("`{}` does not go in stage `{stage}`: {help}", command.as_str()))
 }
 
-fn no_such_job(job_id: JobId) -> Problem {
+pub(super) fn no_such_job(job_id: JobId) -> Problem {
     Problem::not_found(format!("there is no job {job_id}"))
 }

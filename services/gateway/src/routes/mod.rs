@@ -2,18 +2,23 @@
 
 mod admin;
 mod ask;
+mod batches;
+mod dashboard;
 mod dead_letters;
 mod documents;
+mod events;
 mod extract;
 mod jobs;
+mod ranges;
 mod resumable;
+mod socket;
+mod system;
 mod uploads;
 mod webhooks;
 
 use crate::Gateway;
 use axum::{
     Json, Router, middleware,
-    response::Redirect,
     routing::{get, post},
 };
 use utoipa::OpenApi;
@@ -34,6 +39,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "documents", description = "Upload documents and follow their processing"),
         (name = "resumable uploads", description = "Large files, by the tus protocol: any tus client works"),
         (name = "jobs", description = "Follow the processing of documents, hold it, end it, do it again"),
+        (name = "batches", description = "Files that belong together: their progress, and commands to all of them"),
+        (name = "live progress", description = "Server-Sent Events and a WebSocket, over any gateway"),
         (name = "asking", description = "Search, and ask questions"),
         (name = "dead letters", description = "What was given up: list, inspect, send back"),
         (name = "webhooks", description = "Be told of what happens to documents"),
@@ -63,6 +70,17 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::forget))
+        .routes(routes!(events::of_job))
+        .routes(routes!(events::of_batch))
+        .routes(routes!(events::of_all))
+        .routes(routes!(socket::socket))
+        .routes(routes!(batches::create, batches::list))
+        .routes(routes!(batches::get))
+        .routes(routes!(batches::files))
+        .routes(routes!(batches::pause))
+        .routes(routes!(batches::resume))
+        .routes(routes!(batches::cancel))
+        .routes(routes!(batches::retry))
         .routes(routes!(documents::list))
         .routes(routes!(documents::get, documents::delete))
         .routes(routes!(documents::content))
@@ -79,12 +97,11 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(webhooks::get, webhooks::delete))
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::deliveries))
+        .routes(routes!(system::status))
         .routes(routes!(admin::verify))
         .routes(routes!(admin::begin_rebuild, admin::rebuild_status))
         .with_state(gateway)
         .split_for_parts();
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
-    api.route("/openapi.json", get(move || async move { Json(spec) }))
-        .route("/", get(|| async { Redirect::temporary("/docs") }))
-        .merge(ui)
+    api.route("/openapi.json", get(move || async move { Json(spec) })).merge(dashboard::routes()).merge(ui)
 }

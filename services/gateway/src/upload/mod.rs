@@ -1,11 +1,13 @@
 //! An upload: bytes to blob storage, then one transaction.
 
 mod accept;
+mod batch;
 mod form;
 mod janitor;
 mod staged;
 
 pub(crate) use accept::{Acceptor, uploaded};
+pub(crate) use batch::{check_announced, record_jobless, rejected};
 pub(crate) use form::{Details, Form, clean_filename};
 pub(crate) use janitor::run as run_janitor;
 pub(crate) use staged::{HEAD_BYTES, new_key, told};
@@ -22,7 +24,7 @@ use ragstream_api::{
 };
 use ragstream_core::{
     id::{BatchId, DocumentId, JobId},
-    ports::{BlobStore, NewUpload},
+    ports::{Batches, BlobStore, Jobless, NewBatch, NewUpload, Why},
 };
 use ragstream_runtime::http::RequestContext;
 use staged::{Refused, Staged};
@@ -36,6 +38,7 @@ const CONCURRENT_TRANSACTIONS: usize = 4;
 #[derive(Clone)]
 pub(crate) struct Uploads {
     acceptor: Acceptor,
+    batches: Arc<dyn Batches>,
     blobs: Arc<dyn BlobStore>,
     slots: Arc<Semaphore>,
     max_files: usize,
@@ -49,10 +52,18 @@ impl Uploads {
     pub(crate) fn new(
         config: &GatewayConfig,
         acceptor: Acceptor,
+        batches: Arc<dyn Batches>,
         blobs: Arc<dyn BlobStore>,
         slots: Arc<Semaphore>,
     ) -> Self {
-        Self { acceptor, blobs, slots, max_files: config.max_files, max_file_bytes: config.max_file_bytes }
+        Self {
+            acceptor,
+            batches,
+            blobs,
+            slots,
+            max_files: config.max_files,
+            max_file_bytes: config.max_file_bytes,
+        }
     }
 
     /// Reads the whole request, then accepts its files. A request that can't be
@@ -70,7 +81,7 @@ impl Uploads {
             .map_err(|_| Problem::unavailable("stopping", "the gateway is stopping"))?;
         let (form, received) = self.read(multipart).await?;
         let details = form.check(received.len())?;
-        let batch_id = details.batch_id.unwrap_or_else(BatchId::generate);
+        let batch_id = self.batch(&details, received.len()).await?;
         let outcomes: Vec<(Result<UploadedFile, RejectedFile>, &'static str)> =
             stream::iter(received.into_iter().zip(details.external_ids.iter().cloned()))
                 .map(|(file, external_id)| {
@@ -88,7 +99,25 @@ impl Uploads {
         for (_, outcome) in &outcomes {
             metrics::UPLOADS.with_label_values(&[outcome]).inc();
         }
+        if details.batch_id.is_some() || outcomes.len() > 1 {
+            let jobless: Vec<Jobless> = outcomes.iter().filter_map(|(file, _)| jobless(file)).collect();
+            record_jobless(&*self.batches, batch_id, &jobless).await;
+        }
         respond(batch_id, outcomes.into_iter().map(|(file, _)| file))
+    }
+
+    /// The batch that the files of a request go to: one that was announced, or one of their own.
+    async fn batch(&self, details: &Details, files: usize) -> Result<BatchId, Problem> {
+        if let Some(batch_id) = details.batch_id {
+            check_announced(&*self.batches, batch_id).await?;
+            return Ok(batch_id);
+        }
+        let batch_id = BatchId::generate();
+        if files > 1 {
+            let batch = NewBatch { batch_id, name: None, files_total: files as u32, notify: Vec::new() };
+            self.batches.announce(&batch).await?;
+        }
+        Ok(batch_id)
     }
 
     async fn read(&self, mut multipart: Multipart) -> Result<(Form, Vec<Received>), Problem> {
@@ -170,6 +199,18 @@ impl Uploads {
                 (Err(RejectedFile { filename, error: fault.into() }), "unavailable")
             }
         }
+    }
+}
+
+/// What its batch remembers of a file that got no job.
+fn jobless(file: &Result<UploadedFile, RejectedFile>) -> Option<Jobless> {
+    match file {
+        Ok(file) if file.duplicate => Some(Jobless {
+            filename: file.filename.clone(),
+            why: Why::Duplicate(DocumentId(file.document_id), JobId(file.job_id)),
+        }),
+        Ok(_) => None,
+        Err(file) => Some(rejected(&file.filename, &file.error)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod dlq;
+pub(crate) mod events;
 pub(crate) mod rebuild;
 pub(crate) mod status;
 pub(crate) mod upload;
@@ -11,7 +12,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use ragstream_api::{
     admin::{RebuildResponse, VerifyRequest, VerifyResponse},
-    documents::{JobResponse, UploadResponse},
+    batches::{BatchCreated, BatchFilesResponse, BatchRequest},
+    documents::{JobResponse, JobsResponse, UploadResponse},
     problem::Problem,
     search::{QueryResponse, SearchResponse},
 };
@@ -50,9 +52,27 @@ impl Api {
         self.answer(request.send().await).await
     }
 
+    /// Announces files that belong together.
+    pub(crate) async fn announce(&self, request: &BatchRequest) -> Result<BatchCreated> {
+        let request = self.client.post(format!("{}/api/v2/batches", self.base)).json(request);
+        self.answer(request.send().await).await
+    }
+
+    /// A page of a batch's files, by its link.
+    pub(crate) async fn batch_files(&self, path: &str) -> Result<BatchFilesResponse> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        self.answer(request.send().await).await
+    }
+
     pub(crate) async fn status(&self, job_id: uuid::Uuid) -> Result<JobResponse> {
         let request = self.client.get(format!("{}/api/v2/documents/status/{job_id}", self.base));
         self.answer(request.send().await).await
+    }
+
+    /// The newest jobs that are not over.
+    pub(crate) async fn active(&self) -> Result<Vec<JobResponse>> {
+        let request = self.client.get(format!("{}/api/v2/jobs?active=true&limit=1000", self.base));
+        self.answer::<JobsResponse>(request.send().await).await.map(|answer| answer.jobs)
     }
 
     /// Asks; with the token of an upload, once that is searchable.

@@ -45,6 +45,8 @@ pub(crate) fn tie_gateway(
             ledger: ledger.clone(),
         },
         lifecycle: ledger.clone(),
+        progress: ledger.clone(),
+        batches: ledger.clone(),
         webhooks: ledger.clone(),
         events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
         undelivered: log.dead_letters.clone(),
