@@ -12,6 +12,7 @@ mod error;
 mod index;
 mod ingestion;
 mod intake;
+mod lane;
 mod lifecycle;
 mod outbox;
 mod pool;

@@ -77,6 +77,8 @@ fn status(row: &Row) -> Result<JobStatus> {
         version: Version(row.get("version")),
         filename: row.get("filename"),
         stage: parse(row.get("stage"))?,
+        priority: row.get("priority"),
+        lane: parse(row.get("lane"))?,
         chunks_total: row.get::<_, Option<i32>>("chunks_total").map(|n| n as u32),
         chunks,
         batch_files: (row.get::<_, i64>("files_done") as u32, row.get::<_, i64>("files") as u32),

@@ -10,6 +10,7 @@ use ragstream_core::{
     document::{Document, DocumentRef, text_key},
     id::{JobId, Version},
     job::JobStage,
+    lane::Lane,
     ports::{
         ControlRecords, Controlled, EmbeddingLedger, IndexLedger, IngestionLedger, Intake, JobCommand,
         JobControl, JobFilter, JobStatus, Lineage, Outbox, Outgoing, Placement, Removed, Trash, Wanted,
@@ -23,8 +24,8 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 struct Records;
 
 impl ControlRecords for Records {
-    fn request(&self, document: &Document) -> Outgoing {
-        record(&document.reference)
+    fn request(&self, document: &Document, lane: Lane) -> Outgoing {
+        record(&document.reference, lane)
     }
 
     fn gone(&self, removed: &Removed) -> Vec<Outgoing> {

@@ -22,6 +22,7 @@ use ragstream_core::{
     event::IngestRequested,
     fault::Fault,
     id::{BatchId, DocumentId, JobId},
+    lane::Lane,
     ports::{Accepted, BlobStore, Intake, NewUpload},
     token::ConsistencyToken,
 };
@@ -173,9 +174,9 @@ impl Uploads {
             correlation_id: context.correlation_id.clone(),
         };
         let origin = Origin { correlation_id: context.correlation_id.clone(), trace: context.trace.child() };
-        let request = |document: &DocumentRef| {
+        let request = |document: &DocumentRef, lane: Lane| {
             let event = IngestRequested { document: document.clone(), blob: blob.clone() };
-            encode::ingest_requested(&event, &origin)
+            encode::ingest_requested(&event, lane, &origin)
         };
         let accepted = timeout(RECORDED, self.intake.accept(upload, &request)).await.unwrap_or_else(|_| {
             Err(Fault::unavailable("postgres_unavailable", "PostgreSQL does not answer in time"))
