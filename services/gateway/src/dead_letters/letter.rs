@@ -245,8 +245,8 @@ pub(crate) mod tests {
         let garbage = b"\xff\xff\xff";
         let of =
             |topic: &str, key: &str| Content::of(&record(&format!("{topic}.dlq/0/1"), key, garbage, &[]));
-        assert_eq!(of("doc-ingest-requests.bulk", &document.to_string()).document_id, Some(document));
-        assert_eq!(of("chunk-processing.bulk", &chunk.to_string()).chunk_id, Some(chunk));
+        assert_eq!(of("doc-ingest-requests.bulk", &document.to_string()).ids.document_id, Some(document));
+        assert_eq!(of("chunk-processing.bulk", &chunk.to_string()).ids.chunk_id, Some(chunk));
         let ingest = of("doc-ingest-requests", &document.to_string());
         assert_eq!(ingest.event.unwrap_err().class, "undecodable");
         assert_eq!(ingest.ids, Ids { document_id: Some(document), ..Ids::default() });
