@@ -79,7 +79,7 @@ fn queued(consumer: &str, lane: Lane) -> usize {
 }
 
 struct Lanes {
-    kafka: KafkaConfig,
+    publisher: KafkaPublisher,
     express: String,
     handler: Arc<Gated>,
     shutdown: CancellationToken,
@@ -106,14 +106,15 @@ async fn lanes(consumer: &str, kept_for_express: usize) -> Lanes {
     let task = tokio::spawn(worker.run(shutdown.clone()));
     // The handler is full, and so is the queue before it; the client has fetched more.
     until("the handler is full of bulk", || handler.count(Lane::Bulk) == BATCH * BATCHES).await;
-    until("a full queue", || queued(consumer, Lane::Bulk) >= ragstream_worker::config::QUEUE_CAPACITY).await;
-    Lanes { kafka, express, handler, shutdown, task }
+    let paused = metrics::PAUSED.with_label_values(&[consumer, Lane::Bulk.as_str()]);
+    until("a full queue", || paused.get() == i64::from(PARTITIONS)).await;
+    let publisher = KafkaPublisher::new(&kafka).unwrap();
+    Lanes { publisher, express, handler, shutdown, task }
 }
 
 impl Lanes {
     async fn append(&self, key: &str) {
-        let publisher = KafkaPublisher::new(&self.kafka).unwrap();
-        publisher.append(vec![record(&self.express, key, "urgent")]).await.unwrap();
+        self.publisher.append(vec![record(&self.express, key, "urgent")]).await.unwrap();
     }
 
     async fn stop(self) {
@@ -144,8 +145,8 @@ async fn an_express_record_is_the_next_one_where_no_place_is_kept() {
     lanes.stop().await;
 }
 
-/// Appended while bulk work flows: what is handled until the record has gone to the broker,
-/// has been fetched and was taken.
+/// Appended while bulk work flows: what is handled from the broker's acknowledgement on, until
+/// the record was fetched and taken.
 #[tokio::test(flavor = "multi_thread")]
 async fn express_records_overtake_a_flow_of_bulk_records() {
     let lanes = lanes("flow", 1).await;
@@ -162,8 +163,9 @@ async fn express_records_overtake_a_flow_of_bulk_records() {
     };
     let mut overtaken = Vec::new();
     for i in 0..20 {
-        let (key, before) = (format!("urgent {i}"), handler.given.lock().unwrap().len());
+        let key = format!("urgent {i}");
         lanes.append(&key).await;
+        let before = handler.given.lock().unwrap().len();
         until("it is in the handler", || handler.bulk_between(before, &key).is_some()).await;
         overtaken.extend(handler.bulk_between(before, &key));
     }
