@@ -80,7 +80,7 @@ async fn urgent_and_small_uploads_wait_for_no_import() {
     let import = upload(&api, "import", DOCUMENTS, &[("priority", "0"), ("collection", "archive")]).await;
     let total = DOCUMENTS * CHUNKS;
     eventually("most of the import before the model", || async {
-        (cluster.records("chunk-processing.bulk").len() > total * 3 / 4).then_some(())
+        (cluster.rows().await.chunks.len() > total * 3 / 4).then_some(())
     })
     .await;
 
