@@ -40,6 +40,10 @@ CREATE TABLE IF NOT EXISTS document_jobs (
                        'accepted', 'text_extraction', 'chunking', 'embedding', 'indexing',
                        'complete', 'failed', 'paused', 'cancelled')),
     priority       smallint    NOT NULL DEFAULT 5 CHECK (priority BETWEEN 0 AND 9),
+    -- Its topics: decided once, when it is accepted.
+    lane           text        NOT NULL DEFAULT 'express' CHECK (lane IN ('express', 'bulk')),
+    -- That of its document, which never changes; null in rows from before there were lanes.
+    collection     text,
     correlation_id text        NOT NULL,
     attempts       integer     NOT NULL DEFAULT 0,
     chunks_total   integer,
@@ -326,9 +330,16 @@ CREATE TABLE IF NOT EXISTS upload_parts (
     PRIMARY KEY (upload_id, number)
 );
 
--- Columns that tables of an earlier release lack.
+-- Columns that tables of an earlier release lack. Asked for first: ALTER TABLE waits for, and holds
+-- up, everybody, whether there is anything to do or not.
 DO $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute
+                    WHERE attrelid = 'document_jobs'::regclass AND attname = 'lane') THEN
+        ALTER TABLE document_jobs
+            ADD COLUMN lane text NOT NULL DEFAULT 'express' CHECK (lane IN ('express', 'bulk')),
+            ADD COLUMN collection text;
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_attribute
                     WHERE attrelid = 'document_jobs'::regclass AND attname = 'reached') THEN
         ALTER TABLE document_jobs ADD COLUMN reached smallint NOT NULL DEFAULT 0, ADD COLUMN chunks_expected integer;
@@ -392,3 +403,7 @@ CREATE TABLE IF NOT EXISTS batch_jobless (
 );
 
 CREATE INDEX IF NOT EXISTS batch_jobless_by_batch ON batch_jobless (batch_id, id);
+
+-- What is under way in the express lane, to be counted by collection.
+CREATE INDEX IF NOT EXISTS document_jobs_express ON document_jobs (collection)
+    WHERE lane = 'express' AND stage IN ('accepted', 'text_extraction', 'chunking', 'embedding');

@@ -40,7 +40,7 @@ func checkKafkaUI(root string) (string, []string) {
 		return "", []string{err.Error()}
 	}
 	messages := found(`(?m)^message (\w+)`, proto)
-	topics := found(`(?m)^pub const \w+: &str = "([a-z-]+)";`, log)
+	topics := found(`(?m)^pub const \w+: &str = "([a-z.-]+)";`, log)
 	var problems []string
 	count := 0
 	for _, cluster := range file.Kafka.Clusters {

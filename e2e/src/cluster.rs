@@ -417,7 +417,13 @@ impl Cluster {
 
     /// All dead letters.
     pub fn dead_letters(&self) -> Vec<Record> {
-        let topics = ["doc-ingest-requests.dlq", "chunk-processing.dlq", "chunk-embeddings.dlq"];
+        let topics = [
+            "doc-ingest-requests.dlq",
+            "doc-ingest-requests.bulk.dlq",
+            "chunk-processing.dlq",
+            "chunk-processing.bulk.dlq",
+            "chunk-embeddings.dlq",
+        ];
         topics.iter().flat_map(|topic| self.records(topic)).collect()
     }
 

@@ -37,7 +37,8 @@ async fn a_worker_for_which_everything_fails_stops_and_what_it_gave_up_can_be_re
     let mut node = Standalone::start_with(dir.path(), &parts).await;
     let names: Vec<String> = (0..DOCUMENTS).map(|i| format!("ship-{i}.txt")).collect();
     let files = names.iter().map(|name| (name.as_str(), format!("The log of {name} is short.").into_bytes()));
-    let uploads = node.api.upload_many(files, &[]).await;
+    // Urgent: all in one topic, whose letters are counted.
+    let uploads = node.api.upload_many(files, &[("priority", "9")]).await;
     assert_eq!(uploads.status, 202, "{uploads:?}");
     let jobs: Vec<String> =
         uploads.body["files"].as_array().unwrap().iter().map(|file| text(file, "job_id")).collect();

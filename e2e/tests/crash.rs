@@ -96,9 +96,11 @@ async fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kill_9() {
         .map(str::to_owned)
         .collect();
     assert_eq!(keys, rows, "chunk rows = records in the log");
-    let letters = topic::records(&node.kafka(), "doc-ingest-requests.dlq").len()
-        + topic::records(&node.kafka(), "chunk-processing.dlq").len();
-    assert_eq!(letters, 0);
+    for topic in ["doc-ingest-requests", "chunk-processing"] {
+        for letters in [format!("{topic}.dlq"), format!("{topic}.bulk.dlq")] {
+            assert_eq!(topic::records(&node.kafka(), &letters).len(), 0, "{letters}");
+        }
+    }
     node.process.interrupt().await;
 }
 

@@ -10,6 +10,8 @@ use ragstream_e2e::{
 use std::{collections::BTreeSet, fmt::Write};
 
 const MIB: u64 = 1 << 20;
+/// Where its chunks go: so long a text goes by the bulk lane.
+const CHUNKS: &str = "chunk-processing.bulk";
 /// The size of the text.
 const LONG: usize = 40 << 20;
 /// What ingestion may grow by over its idle size: three parts of 8 MiB on their way to the blob
@@ -61,7 +63,7 @@ async fn chunks_of_a_long_text_flow_before_its_end_and_a_crash_loses_and_doubles
         (chunks > 1000).then_some(chunks)
     })
     .await;
-    let appended = cluster.records("chunk-processing").len();
+    let appended = cluster.records(CHUNKS).len();
     assert!(appended >= early / 2, "{appended} of {early} chunks are in the log");
 
     let role = cluster.role("ingestion");
@@ -80,7 +82,7 @@ async fn chunks_of_a_long_text_flow_before_its_end_and_a_crash_loses_and_doubles
     let ids: BTreeSet<_> = rows.chunks_of(&document, 1).map(|chunk| chunk.id.clone()).collect();
     assert_eq!(ids.len(), total as usize);
     eventually("the last chunks in the log", || async {
-        let records = cluster.records("chunk-processing");
+        let records = cluster.records(CHUNKS);
         let keys: BTreeSet<_> = records.into_iter().map(|record| record.key).collect();
         ids.is_subset(&keys).then_some(())
     })

@@ -14,7 +14,13 @@ use ragstream_testkit::{fresh_database, kafka, parts_dir, s3};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
-const CONSUMED: [&str; 3] = ["doc-ingest-requests", "chunk-processing", "chunk-embeddings"];
+const CONSUMED: [&str; 5] = [
+    "doc-ingest-requests",
+    "doc-ingest-requests.bulk",
+    "chunk-processing",
+    "chunk-processing.bulk",
+    "chunk-embeddings",
+];
 /// The loop's count of tries.
 const MAX_ATTEMPTS: i64 = 5;
 
@@ -74,8 +80,12 @@ async fn bytes_that_nobody_can_read_delay_nothing_and_are_kept_as_they_were() {
         }
     }
     // Behind all of it, in the only partition of each topic.
-    let good = api.upload("good.txt", "The herring gull nests on the cliff above the bay.", &[]).await.body;
-    assert_eq!(api.finished(&text(&good, "job_id")).await["stage"], "complete");
+    for (priority, good) in
+        [("9", "The herring gull nests on the cliff."), ("0", "The tern nests on the beach.")]
+    {
+        let good = api.upload("good.txt", good, &[("priority", priority)]).await.body;
+        assert_eq!(api.finished(&text(&good, "job_id")).await["stage"], "complete");
+    }
 
     for (topic, records) in &written {
         let dlq = format!("{topic}.dlq");

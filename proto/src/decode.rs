@@ -17,12 +17,12 @@ pub(crate) fn message<M: Message + Default>(value: Option<&[u8]>) -> Result<M> {
     M::decode(value).map_err(undecodable)
 }
 
-/// A value of `doc-ingest-requests`.
+/// A value of `doc-ingest-requests`, of either lane.
 pub fn ingest_requested(value: Option<&[u8]>) -> Result<IngestRequested> {
     message::<v1::IngestRequested>(value)?.try_into()
 }
 
-/// A value of `chunk-processing`.
+/// A value of `chunk-processing`, of either lane.
 pub fn chunk_ready(value: Option<&[u8]>) -> Result<ChunkReady> {
     message::<v1::ChunkReady>(value)?.try_into()
 }
@@ -54,6 +54,7 @@ mod tests {
         event::{ChunkEmbedded, VersionCommitted},
         fault::FaultKind,
         id::{ChunkId, DocumentId, JobId, Version},
+        lane::Lane,
         ports::Placement,
         topics::header,
         trace::TraceContext,
@@ -97,12 +98,14 @@ mod tests {
             document: document(),
             blob: ragstream_core::document::Blob { key: "k".into(), size: 7, sha256: "ab".into() },
         };
-        let sent = encode::ingest_requested(&event, &origin());
+        let sent = encode::ingest_requested(&event, Lane::Bulk, &origin());
         assert_eq!(ingest_requested(sent.value.as_deref()).expect("decodes"), event);
+        assert_eq!(sent.topic, "doc-ingest-requests.bulk");
 
         let event = ChunkReady { document: document(), chunk: chunk(), chunk_count: Some(9) };
-        let sent = encode::chunk_ready(&event, &origin());
+        let sent = encode::chunk_ready(&event, Lane::Express, &origin());
         assert_eq!(chunk_ready(sent.value.as_deref()).expect("decodes"), event);
+        assert_eq!(sent.topic, "chunk-processing");
 
         let event = ChunkEmbedded {
             document: document(),

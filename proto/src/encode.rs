@@ -5,6 +5,7 @@ use prost::{Message, Name};
 use ragstream_core::{
     event::{ChunkEmbedded, ChunkReady, IndexKey, IngestRequested, VersionCommitted},
     id::{DocumentId, Version},
+    lane::Lane,
     ports::{CommitPlan, Outgoing, Placement},
     topics::{self, header},
     trace::TraceContext,
@@ -55,16 +56,17 @@ fn origin_headers(origin: &Origin) -> Vec<(String, String)> {
     ]
 }
 
-/// For `doc-ingest-requests`.
-pub fn ingest_requested(event: &IngestRequested, origin: &Origin) -> Outgoing {
-    let key = event.document.document_id.to_string();
-    record(topics::INGEST_REQUESTS, key, Placement::ByKey, &v1::IngestRequested::from(event), origin)
+/// For `doc-ingest-requests`, or that of the bulk lane.
+pub fn ingest_requested(event: &IngestRequested, lane: Lane, origin: &Origin) -> Outgoing {
+    let (topic, key) = (topics::ingest_requests(lane), event.document.document_id.to_string());
+    record(topic, key, Placement::ByKey, &v1::IngestRequested::from(event), origin)
 }
 
-/// For `chunk-processing`: spread by chunk, so that the pool shares a large document.
-pub fn chunk_ready(event: &ChunkReady, origin: &Origin) -> Outgoing {
-    let key = event.chunk.id.to_string();
-    record(topics::CHUNKS, key, Placement::ByKey, &v1::ChunkReady::from(event), origin)
+/// For `chunk-processing`, or that of the bulk lane: spread by chunk, so that the pool
+/// shares a large document.
+pub fn chunk_ready(event: &ChunkReady, lane: Lane, origin: &Origin) -> Outgoing {
+    let (topic, key) = (topics::chunks(lane), event.chunk.id.to_string());
+    record(topic, key, Placement::ByKey, &v1::ChunkReady::from(event), origin)
 }
 
 /// For `chunk-embeddings`: all of a document in one partition, so that its marker comes last.

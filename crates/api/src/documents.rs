@@ -139,6 +139,11 @@ pub struct JobResponse {
     pub stage: String,
     /// `queued`, `processing`, or how it ended: `complete`, `failed`, `paused`, `cancelled`.
     pub status: String,
+    /// 0 (last) to 9 (first), as it was uploaded.
+    pub priority: i16,
+    /// `express`: served first. `bulk`: served by what express work leaves; jobs of priority 0 to 2,
+    /// and large files and collections with much under way below priority 7.
+    pub lane: String,
     /// The file it is about.
     pub current_file: String,
     /// Files of the same batch.
@@ -258,6 +263,8 @@ impl JobResponse {
             size_bytes: job.size_bytes,
             stage: job.stage.to_string(),
             status: status.to_owned(),
+            priority: job.priority,
+            lane: job.lane.to_string(),
             current_file: job.filename,
             files: Progress { done: job.batch_files.0, total: job.batch_files.1 },
             batches,

@@ -6,7 +6,7 @@ use crate::{
     id::{ChunkId, DocumentId, JobId, Version},
 };
 
-/// A version was accepted: extract and chunk it. (`doc-ingest-requests`)
+/// A version was accepted: extract and chunk it. (`doc-ingest-requests`, of the job's lane)
 #[derive(Clone, Debug, PartialEq)]
 pub struct IngestRequested {
     /// Whose version.
@@ -15,7 +15,7 @@ pub struct IngestRequested {
     pub blob: Blob,
 }
 
-/// A chunk was cut: embed it. (`chunk-processing`)
+/// A chunk was cut: embed it. (`chunk-processing`, of the same lane)
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChunkReady {
     /// Whose chunk.

@@ -12,6 +12,7 @@ pub mod event;
 pub mod fault;
 pub mod id;
 pub mod job;
+pub mod lane;
 pub mod lifecycle;
 pub mod ports;
 pub mod seldom;

@@ -1,10 +1,16 @@
 //! The topics of the log and the headers of its records. The names are public:
 //! operators see them in their Kafka UI and clients may consume them.
 
-/// Documents waiting for text extraction and chunking. Key: document id.
+use crate::lane::Lane;
+
+/// Documents waiting for text extraction and chunking, of the express lane. Key: document id.
 pub const INGEST_REQUESTS: &str = "doc-ingest-requests";
-/// Chunks waiting for their embedding. Key: chunk id.
+/// The same of the bulk lane.
+pub const BULK_INGEST_REQUESTS: &str = "doc-ingest-requests.bulk";
+/// Chunks waiting for their embedding, of the express lane. Key: chunk id.
 pub const CHUNKS: &str = "chunk-processing";
+/// The same of the bulk lane.
+pub const BULK_CHUNKS: &str = "chunk-processing.bulk";
 /// Embedded chunks, commit markers and tombstones: what an index is a view of.
 /// Compacted. Key: [`crate::event::IndexKey`]; partition: by document.
 pub const EMBEDDINGS: &str = "chunk-embeddings";
@@ -12,6 +18,30 @@ pub const EMBEDDINGS: &str = "chunk-embeddings";
 pub const LIFECYCLE: &str = "document-lifecycle";
 /// Queries that run as jobs. Key: query job id.
 pub const QUERY_REQUESTS: &str = "query-requests";
+
+/// Where documents of a lane wait for ingestion.
+pub fn ingest_requests(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Express => INGEST_REQUESTS,
+        Lane::Bulk => BULK_INGEST_REQUESTS,
+    }
+}
+
+/// Where chunks of a lane wait for the embedding pool.
+pub fn chunks(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Express => CHUNKS,
+        Lane::Bulk => BULK_CHUNKS,
+    }
+}
+
+/// The lane that a record of this topic came in by; express for topics that have no lanes.
+pub fn lane_of(topic: &str) -> Lane {
+    match topic {
+        BULK_INGEST_REQUESTS | BULK_CHUNKS => Lane::Bulk,
+        _ => Lane::Express,
+    }
+}
 
 /// The topic that holds what a consumer of `topic` gave up.
 pub fn dead_letters_of(topic: &str) -> String {
@@ -35,9 +65,11 @@ pub struct TopicSpec {
 }
 
 /// Every topic of the pipeline.
-pub const ALL: [TopicSpec; 5] = [
+pub const ALL: [TopicSpec; 7] = [
     TopicSpec { name: INGEST_REQUESTS, compacted: false, consumed: true },
+    TopicSpec { name: BULK_INGEST_REQUESTS, compacted: false, consumed: true },
     TopicSpec { name: CHUNKS, compacted: false, consumed: true },
+    TopicSpec { name: BULK_CHUNKS, compacted: false, consumed: true },
     TopicSpec { name: EMBEDDINGS, compacted: true, consumed: true },
     TopicSpec { name: LIFECYCLE, compacted: true, consumed: true },
     TopicSpec { name: QUERY_REQUESTS, compacted: false, consumed: true },
@@ -80,4 +112,20 @@ pub mod header {
     pub const VALUE_OMITTED: &str = "x-value-omitted";
     /// A letter that was sent back to its topic: how often that was done, a decimal number.
     pub const REDRIVES: &str = "x-redrives";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lane_has_topics_of_its_own_which_exist() {
+        for lane in Lane::ALL {
+            for topic in [ingest_requests(lane), chunks(lane)] {
+                assert_eq!(lane_of(topic), lane);
+                assert!(ALL.iter().any(|spec| spec.name == topic && spec.consumed), "{topic}");
+            }
+        }
+        assert_eq!(lane_of(EMBEDDINGS), Lane::Express);
+    }
 }

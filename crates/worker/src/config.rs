@@ -9,9 +9,10 @@ pub const BATCH_MAX: usize = 1;
 pub const BATCH_LINGER: Duration = Duration::from_millis(20);
 /// Batches in the handler at a time: 1 keeps partitions in order.
 pub const CONCURRENCY: usize = 1;
-/// Messages read ahead: enough to hide a fetch, few enough to lose at a rebalance.
+/// Messages read ahead, of each lane: enough to hide a fetch, few enough to lose at a
+/// rebalance.
 pub const QUEUE_CAPACITY: usize = 1024;
-/// Bytes read ahead: what a small container can spare for a queue.
+/// Bytes read ahead, of each lane: what a small container can spare for a queue.
 pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Tries before a failing message becomes a dead letter.
 pub const MAX_ATTEMPTS: u32 = 5;
@@ -44,14 +45,17 @@ pub struct Config {
     /// Batches in the handler at a time. Default [`CONCURRENCY`], which hands out
     /// the messages of a partition strictly in the order of their offsets.
     pub concurrency: usize,
+    /// Those of them that may be of the bulk lane; fewer than `concurrency` keeps places
+    /// for express work, however long bulk work takes. Default: as many.
+    pub bulk_concurrency: usize,
     /// Keeps that order for tries after the first too: a `Failed` message goes
     /// back to the head and everything waits for it, instead of going on
     /// without it. Implies a concurrency of 1. Default `false`.
     pub ordered: bool,
-    /// Messages that wait for the handler before partitions are paused. Default
-    /// [`QUEUE_CAPACITY`].
+    /// Messages of a lane that wait for the handler before its partitions are paused.
+    /// Default [`QUEUE_CAPACITY`].
     pub queue_capacity: usize,
-    /// Bytes that wait before partitions are paused. Default [`QUEUE_BYTES`].
+    /// Bytes of a lane that wait before its partitions are paused. Default [`QUEUE_BYTES`].
     pub queue_bytes: usize,
     /// Tries of a message, the first included. Default [`MAX_ATTEMPTS`].
     pub max_attempts: u32,
@@ -80,6 +84,7 @@ impl Default for Config {
             batch_max: BATCH_MAX,
             batch_linger: BATCH_LINGER,
             concurrency: CONCURRENCY,
+            bulk_concurrency: usize::MAX,
             ordered: false,
             queue_capacity: QUEUE_CAPACITY,
             queue_bytes: QUEUE_BYTES,
@@ -102,13 +107,14 @@ impl Config {
     }
 
     /// Batches that may be in the handler at a time.
-    pub(crate) fn lanes(&self) -> usize {
+    pub(crate) fn slots(&self) -> usize {
         if self.ordered { 1 } else { self.concurrency.max(1) }
     }
 
     /// The same, without zeros.
     pub(crate) fn normalized(mut self) -> Self {
-        for bound in [&mut self.batch_max, &mut self.queue_capacity, &mut self.queue_bytes] {
+        let bounds = [&mut self.batch_max, &mut self.bulk_concurrency];
+        for bound in bounds.into_iter().chain([&mut self.queue_capacity, &mut self.queue_bytes]) {
             *bound = (*bound).max(1);
         }
         self.max_uncommitted = self.max_uncommitted.max(1);

@@ -10,10 +10,11 @@ use crate::{
     outage::Outage,
     settle::Exhausted,
     shared::{Phase, Shared, Work},
+    turns::{Free, Next, Turns},
     verdict::Verdict,
 };
 use futures::FutureExt;
-use ragstream_core::fault::Fault;
+use ragstream_core::{fault::Fault, lane::Lane};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use tokio::{
     task::JoinSet,
@@ -26,6 +27,7 @@ pub(crate) struct Panicked;
 
 /// A batch that came back.
 pub(crate) struct Batch {
+    pub lane: Lane,
     pub works: Vec<Work>,
     /// It was sent to see whether the dependency is back.
     pub probe: bool,
@@ -54,7 +56,9 @@ pub(crate) struct Dispatcher {
     /// Ordered workers: nothing is dispatched before.
     pub(crate) hold: Option<Instant>,
     pub(crate) exhausted: Exhausted,
-    linger_from: Option<Instant>,
+    turns: Turns,
+    /// Batches of the bulk lane in the handler.
+    bulk_batches: usize,
 }
 
 impl Dispatcher {
@@ -65,6 +69,7 @@ impl Dispatcher {
         handler: Arc<dyn Handler>,
         burials: Burials,
     ) -> Self {
+        let turns = Turns::new(config.batch_max, config.batch_linger);
         Self {
             config,
             shared,
@@ -76,7 +81,8 @@ impl Dispatcher {
             outage: None,
             hold: None,
             exhausted: Exhausted::default(),
-            linger_from: None,
+            turns,
+            bulk_batches: 0,
         }
     }
 
@@ -102,7 +108,10 @@ impl Dispatcher {
                     ending = Some((End::Asked, self.drain()));
                 }
                 Some(batch) = self.batches.join_next() => match batch {
-                    Ok(batch) => self.settle(batch),
+                    Ok(batch) => {
+                        self.bulk_batches -= usize::from(batch.lane == Lane::Bulk);
+                        self.settle(batch);
+                    }
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Err(_) => {}
                 },
@@ -141,35 +150,39 @@ impl Dispatcher {
                 return Some(until);
             }
             self.hold = None;
-            let lanes = if self.outage.is_some() { 1 } else { self.config.lanes() };
-            if self.batches.len() >= lanes {
-                return None;
-            }
-            let ready = self.shared.lock().ready_len();
-            if ready == 0 {
-                self.linger_from = None;
-                if self.outage.is_some() && self.batches.is_empty() && self.delays.len() == 0 {
-                    // What waited went with its partitions: nothing is left to probe with.
-                    self.outage = None;
-                    self.health.clear(Component::Handler);
+            let waiting = self.shared.waiting();
+            match self.turns.next(waiting, self.free(), now) {
+                Next::Take(lane) => {
+                    self.turns.starts_over(lane);
+                    let works = self.shared.take(lane, self.config.batch_max);
+                    if !works.is_empty() {
+                        self.turns.taken(lane, waiting[Lane::Bulk as usize] > 0);
+                        self.hand_over(lane, works);
+                    }
                 }
-                return None;
-            }
-            if ready < self.config.batch_max {
-                let full_at = *self.linger_from.get_or_insert(now) + self.config.batch_linger;
-                if now < full_at {
-                    return Some(full_at);
+                Next::Wait(until) => return Some(until),
+                Next::Nothing => {
+                    let idle = waiting == [0, 0] && self.batches.is_empty() && self.delays.len() == 0;
+                    if idle && self.outage.take().is_some() {
+                        // What waited went with its partitions: nothing is left to probe with.
+                        self.health.clear(Component::Handler);
+                    }
+                    return None;
                 }
-            }
-            self.linger_from = None;
-            let works = self.shared.take(self.config.batch_max);
-            if !works.is_empty() {
-                self.hand_over(works);
             }
         }
     }
 
-    fn hand_over(&mut self, works: Vec<Work>) {
+    fn free(&self) -> Free {
+        let slots = if self.outage.is_some() { 1 } else { self.config.slots() };
+        Free {
+            any: slots.saturating_sub(self.batches.len()),
+            bulk: self.config.bulk_concurrency.saturating_sub(self.bulk_batches),
+        }
+    }
+
+    fn hand_over(&mut self, lane: Lane, works: Vec<Work>) {
+        self.bulk_batches += usize::from(lane == Lane::Bulk);
         let name = self.config.name.as_str();
         metrics::BATCH_MESSAGES.with_label_values(&[name]).observe(works.len() as f64);
         metrics::IN_FLIGHT.with_label_values(&[name]).add(works.len() as i64);
@@ -182,7 +195,7 @@ impl Dispatcher {
             let answer =
                 AssertUnwindSafe(handler.handle(&messages)).catch_unwind().await.map_err(|_| Panicked);
             seconds.observe(began.elapsed().as_secs_f64());
-            Batch { works, probe, answer }
+            Batch { lane, works, probe, answer }
         });
     }
 }

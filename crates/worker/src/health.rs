@@ -4,6 +4,7 @@ use crate::metrics;
 use async_trait::async_trait;
 use ragstream_core::{
     fault::{Fault, Result},
+    lane::Lane,
     ports::Probe,
 };
 use std::{
@@ -16,10 +17,10 @@ use std::{
 /// A part of the worker that can wait for something outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Component {
-    /// Reading from the log.
-    Source,
-    /// Committing offsets.
-    Commit,
+    /// Reading from the log, by the source of this lane.
+    Source(Lane),
+    /// Committing its offsets.
+    Commit(Lane),
     /// The handler's dependencies.
     Handler,
     /// Recording what is given up ([`crate::Handler::give_up`]).
@@ -31,8 +32,10 @@ pub enum Component {
 impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Source => "source",
-            Self::Commit => "commit",
+            Self::Source(Lane::Express) => "source",
+            Self::Source(Lane::Bulk) => "bulk source",
+            Self::Commit(Lane::Express) => "commit",
+            Self::Commit(Lane::Bulk) => "bulk commit",
             Self::Handler => "handler",
             Self::GiveUp => "give up",
             Self::DeadLetters => "dead letters",

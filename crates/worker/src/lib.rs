@@ -4,11 +4,13 @@
 //!   poll thread (owns the Source)             async side (the Dispatcher)
 //!   ┌────────────────────────────┐   ready    ┌──────────────────────────────┐
 //!   │ poll, always               ├───────────▶│ batches → Handler → verdicts │
-//!   │ pause / resume partitions  │            │ Done         settle          │
+//!   │ pause / resume partitions  │  express   │ Done         settle          │
 //!   │ commit the low-water marks │◀───────────┤ Failed       delay queue     │
 //!   │ revoke: drain, commit      │   settled  │ Unavailable  back to the head│
 //!   └────────────────────────────┘            │ Invalid      give up, bury   │
-//!                                             └──────────────────────────────┘
+//!   ┌────────────────────────────┐            │                              │
+//!   │ the same for the bulk lane ├───────────▶│ express first, bulk in turn  │
+//!   └────────────────────────────┘    bulk    └──────────────────────────────┘
 //! ```
 //!
 //! **Polling never waits for work.** One OS thread owns the source and does
@@ -17,9 +19,15 @@
 //! or a partition's window of uncommitted messages is, partitions are paused and
 //! polling goes on.
 //!
+//! **Two lanes share a handler.** A worker may have a second source
+//! ([`Worker::with_bulk`]), with a poll thread, a queue and bounds of its own: however
+//! much waits there, an express message waits for what is in the handler already and for
+//! express messages before it. While both lanes wait, one batch in [`BULK_TURN`] is of
+//! the bulk lane, and [`Config::bulk_concurrency`] keeps places for the express lane.
+//!
 //! **A commit is a low-water mark.** Messages finish in any order; what is
 //! committed for a partition is one past the last of the unbroken run of settled
-//! offsets ([`tracker`]). The poll thread alone commits: now and then while
+//! offsets ([`tracker`]). A lane's poll thread alone commits: now and then while
 //! running, synchronously when partitions are revoked and at shutdown, after what
 //! is in flight had [`Config::revoke_deadline`] or [`Config::shutdown_deadline`]
 //! to finish. Each assignment of a partition has an epoch, and a result that
@@ -63,6 +71,7 @@ mod settle;
 mod shared;
 mod source;
 pub mod tracker;
+mod turns;
 mod verdict;
 mod worker;
 
@@ -74,5 +83,6 @@ pub use handler::Handler;
 pub use health::{Component, Health, HealthHandle};
 pub use message::{Message, Position, TopicPartition};
 pub use source::{CommitMode, Event, LogEnd, Source};
+pub use turns::BULK_TURN;
 pub use verdict::Verdict;
 pub use worker::Worker;

@@ -4,6 +4,7 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, histogram_opts, register_gauge_vec,
     register_histogram_vec, register_int_counter_vec, register_int_gauge_vec,
 };
+use ragstream_core::lane::Lane;
 use std::sync::LazyLock;
 
 const ONCE: &str = "each name is registered once, here, and is valid";
@@ -43,9 +44,9 @@ pub static BATCH_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
 pub static IN_FLIGHT: LazyLock<IntGaugeVec> =
     LazyLock::new(|| gauge("ragstream_worker_in_flight", "Messages in the handler now.", &["consumer"]));
 
-/// Messages that wait for the handler.
+/// Messages that wait for the handler, by lane; a worker with one source has one, `express`.
 pub static QUEUED: LazyLock<IntGaugeVec> =
-    LazyLock::new(|| gauge("ragstream_worker_queued", "Messages read and waiting.", &["consumer"]));
+    LazyLock::new(|| gauge("ragstream_worker_queued", "Messages read and waiting.", &["consumer", "lane"]));
 
 /// Failed messages that wait for their next try.
 pub static DELAYED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
@@ -53,8 +54,9 @@ pub static DELAYED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 });
 
 /// Partitions that are paused because a bound is reached.
-pub static PAUSED: LazyLock<IntGaugeVec> =
-    LazyLock::new(|| gauge("ragstream_worker_paused_partitions", "Partitions paused now.", &["consumer"]));
+pub static PAUSED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("ragstream_worker_paused_partitions", "Partitions paused now.", &["consumer", "lane"])
+});
 
 /// Tries after the first.
 pub static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -98,7 +100,12 @@ pub static STARTED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 
 /// A consumer that has ended waits for nothing and holds nothing.
 pub(crate) fn ended(consumer: &str) {
-    for gauge in [&IN_FLIGHT, &QUEUED, &DELAYED, &PAUSED, &UNAVAILABLE] {
+    for gauge in [&IN_FLIGHT, &DELAYED, &UNAVAILABLE] {
         gauge.with_label_values(&[consumer]).set(0);
+    }
+    for lane in Lane::ALL {
+        for gauge in [&QUEUED, &PAUSED] {
+            gauge.with_label_values(&[consumer, lane.as_str()]).set(0);
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The poll thread: it owns the source, polls always, and is the only one that commits.
+//! The poll thread of a lane: it owns the source, polls always, and is the only one that
+//! commits.
 
 use crate::{
     config::Config,
@@ -8,7 +9,7 @@ use crate::{
     shared::{Phase, Shared},
     source::{CommitMode, Event, LogEnd, Source},
 };
-use ragstream_core::fault::Result;
+use ragstream_core::{fault::Result, lane::Lane};
 use std::{
     collections::HashSet,
     sync::Arc,
@@ -22,6 +23,7 @@ const POLL_IDLE: Duration = Duration::from_millis(100);
 const POLL_BUSY: Duration = Duration::from_millis(5);
 
 pub(crate) struct Reader {
+    lane: Lane,
     source: Box<dyn Source>,
     shared: Arc<Shared>,
     config: Arc<Config>,
@@ -36,12 +38,14 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(
+        lane: Lane,
         source: Box<dyn Source>,
         shared: Arc<Shared>,
         config: Arc<Config>,
         health: HealthHandle,
     ) -> Self {
         Self {
+            lane,
             source,
             shared,
             config,
@@ -75,7 +79,7 @@ impl Reader {
                 Ok(None) => {}
                 Err(fault) if fault.is_unavailable() => {
                     self.waiting = true;
-                    self.health.wait(Component::Source, &fault);
+                    self.health.wait(Component::Source(self.lane), &fault);
                     // A source that answers at once must not spin.
                     std::thread::sleep(POLL_BUSY);
                 }
@@ -93,20 +97,22 @@ impl Reader {
         let alive = matches!(event, Event::Assigned(_) | Event::Ends(_));
         if self.waiting && alive {
             self.waiting = false;
-            self.health.answered(Component::Source);
+            self.health.answered(Component::Source(self.lane));
         }
         match event {
-            Event::Message(message) => self.shared.admit(message),
+            Event::Message(message) => self.shared.admit(self.lane, message),
             Event::Assigned(partitions) => {
                 tracing::info!(consumer = %self.config.name, partitions = %list(&partitions), "assigned");
                 let mut state = self.shared.lock();
                 for at in partitions {
                     self.paused.remove(&at);
-                    state.tracker.assign(at);
+                    state.lane_mut(self.lane).tracker.assign(at);
                 }
             }
             Event::Revoked { partitions, lost } => self.revoke(&partitions, lost)?,
-            Event::CommitFailed(partitions) => self.shared.lock().tracker.not_committed(&partitions),
+            Event::CommitFailed(partitions) => {
+                self.shared.lock().lane_mut(self.lane).tracker.not_committed(&partitions);
+            }
             Event::Ends(ends) => self.report_lag(&ends),
         }
         Ok(())
@@ -115,7 +121,7 @@ impl Reader {
     fn revoke(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<()> {
         tracing::info!(consumer = %self.config.name, partitions = %list(partitions), lost, "revoked");
         if !lost {
-            let positions = self.shared.drain(partitions, self.config.revoke_deadline);
+            let positions = self.shared.drain(self.lane, partitions, self.config.revoke_deadline);
             if !positions.is_empty()
                 && let Err(fault) = self.source.commit(&positions, CommitMode::Now)
             {
@@ -125,7 +131,7 @@ impl Reader {
                 );
             }
         }
-        self.shared.remove(partitions);
+        self.shared.remove(self.lane, partitions);
         for at in partitions {
             self.paused.remove(at);
             let partition = at.partition.to_string();
@@ -140,7 +146,8 @@ impl Reader {
     /// because a source drops what it has fetched ahead when it is paused.
     fn pause_and_resume(&mut self) {
         let state = self.shared.lock();
-        let (len, bytes) = (state.ready_len(), state.ready_bytes());
+        let its = state.lane(self.lane);
+        let (len, bytes) = (its.ready_len(), its.ready_bytes());
         self.full = if self.full {
             len > self.config.queue_capacity / 2 || bytes > self.config.queue_bytes / 2
         } else {
@@ -148,10 +155,10 @@ impl Reader {
         };
         let all = self.full || state.phase() != Phase::Running;
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
-        for at in state.tracker.partitions() {
+        for at in its.tracker.partitions() {
             let paused = self.paused.contains(at);
             let max = self.config.max_uncommitted;
-            let window_full = state.tracker.uncommitted(at) > if paused { max / 2 } else { max - 1 };
+            let window_full = its.tracker.uncommitted(at) > if paused { max / 2 } else { max - 1 };
             match (paused, all || window_full) {
                 (false, true) => pause.push(at.clone()),
                 (true, false) => resume.push(at.clone()),
@@ -159,7 +166,7 @@ impl Reader {
             }
         }
         drop(state);
-        metrics::QUEUED.with_label_values(&[&self.config.name]).set(len as i64);
+        metrics::QUEUED.with_label_values(&self.labels()).set(len as i64);
         if pause.is_empty() && resume.is_empty() {
             return;
         }
@@ -171,28 +178,32 @@ impl Reader {
         for at in &resume {
             self.paused.remove(at);
         }
-        metrics::PAUSED.with_label_values(&[&self.config.name]).set(self.paused.len() as i64);
+        metrics::PAUSED.with_label_values(&self.labels()).set(self.paused.len() as i64);
+    }
+
+    fn labels(&self) -> [&str; 2] {
+        [&self.config.name, self.lane.as_str()]
     }
 
     fn commit_moved(&mut self) {
         self.committed_at = Instant::now();
-        let positions = self.shared.lock().tracker.uncommitted_positions();
+        let positions = self.shared.lock().lane(self.lane).tracker.uncommitted_positions();
         if positions.is_empty() {
             return;
         }
         match self.source.commit(&positions, CommitMode::Eventually) {
             Ok(()) => {
-                self.health.answered(Component::Commit);
-                self.shared.lock().tracker.committed(&positions);
+                self.health.answered(Component::Commit(self.lane));
+                self.shared.lock().lane_mut(self.lane).tracker.committed(&positions);
             }
-            Err(fault) => self.health.wait(Component::Commit, &fault),
+            Err(fault) => self.health.wait(Component::Commit(self.lane), &fault),
         }
     }
 
     /// The last word. All marks, also those that were handed over: nobody waited
     /// to see whether they arrived.
     fn commit_all(&mut self) {
-        let positions = self.shared.lock().tracker.positions();
+        let positions = self.shared.lock().lane(self.lane).tracker.positions();
         if positions.is_empty() {
             return;
         }
@@ -207,7 +218,7 @@ impl Reader {
     fn report_lag(&self, ends: &[LogEnd]) {
         let state = self.shared.lock();
         for LogEnd { at, end, start } in ends {
-            let settled = state.tracker.position(at).map(|position| position.next).or(*start);
+            let settled = state.lane(self.lane).tracker.position(at).map(|position| position.next).or(*start);
             if let Some(settled) = settled {
                 let partition = at.partition.to_string();
                 let labels = [self.config.name.as_str(), &*at.topic, partition.as_str()];

@@ -42,7 +42,7 @@ impl Exhausted {
 impl Dispatcher {
     /// Acts on what came back.
     pub(crate) fn settle(&mut self, batch: Batch) {
-        let Batch { works, probe, answer } = batch;
+        let Batch { works, probe, answer, .. } = batch;
         metrics::IN_FLIGHT.with_label_values(&[&self.config.name]).sub(works.len() as i64);
         let verdicts = match answer {
             Ok(verdicts) if verdicts.len() == works.len() => verdicts,

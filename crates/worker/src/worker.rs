@@ -1,4 +1,4 @@
-//! A worker's life: start the poll thread, dispatch, drain, end.
+//! A worker's life: start the poll threads, dispatch, drain, end.
 
 use crate::{
     burial::{Burials, Undertaker},
@@ -13,19 +13,20 @@ use crate::{
     shared::{Phase, Shared},
     source::Source,
 };
-use ragstream_core::fault::Fault;
+use ragstream_core::{fault::Fault, lane::Lane};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-/// How long the poll thread may take, after all work has ended, for its last
+/// How long a poll thread may take, after all work has ended, for its last
 /// commit and for leaving the group: a broker that is down answers neither.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(15);
 
-/// A consumer: a source, a handler, and the loop between them.
+/// A consumer: a source for each lane, a handler, and the loop between them.
 pub struct Worker {
     config: Arc<Config>,
     source: Box<dyn Source>,
+    bulk_source: Option<Box<dyn Source>>,
     handler: Arc<dyn Handler>,
     dead_letters: Arc<dyn DeadLetters>,
     health: HealthHandle,
@@ -41,7 +42,13 @@ impl Worker {
     ) -> Self {
         let config = Arc::new(config.normalized());
         let health = HealthHandle::new(&config.name);
-        Self { config, source, handler, dead_letters, health }
+        Self { config, source, bulk_source: None, handler, dead_letters, health }
+    }
+
+    /// The same with a second source, whose messages give way to those of the first: they
+    /// wait in a queue of their own, and are served by what those leave, never by nothing.
+    pub fn with_bulk(self, source: Box<dyn Source>) -> Self {
+        Self { bulk_source: Some(source), ..self }
     }
 
     /// How it is, now and later.
@@ -53,7 +60,7 @@ impl Worker {
     /// to [`Config::shutdown_deadline`] for what is in the handler, commits, leaves.
     ///
     /// `Err` where it ended by itself: the process should end too. Where the
-    /// future is dropped the poll thread still commits what is settled and leaves.
+    /// future is dropped the poll threads still commit what is settled and leave.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
         let health = self.health.clone();
         let result = self.run_inner(shutdown).await;
@@ -66,7 +73,7 @@ impl Worker {
     }
 
     async fn run_inner(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
-        let Self { config, source, handler, dead_letters, health } = self;
+        let Self { config, source, bulk_source, handler, dead_letters, health } = self;
         let consumer = config.name.clone();
         let shared = Arc::new(Shared::new());
         let undertaker = Undertaker {
@@ -77,23 +84,37 @@ impl Worker {
             dead_letters,
             stopping: CancellationToken::new(),
         };
-        let reader = Reader::new(source, shared.clone(), config.clone(), health.clone());
         let gone = CancellationToken::new();
-        let thread = PollThread::start(reader, shared.clone(), gone.clone()).map_err(|error| {
-            WorkerError::PollThread { consumer: consumer.clone(), what: error.to_string() }
-        })?;
+        let mut threads = Vec::with_capacity(Lane::ALL.len());
+        for (lane, source) in Lane::ALL.into_iter().zip([Some(source), bulk_source]) {
+            let Some(source) = source else { continue };
+            let reader = Reader::new(lane, source, shared.clone(), config.clone(), health.clone());
+            let thread = PollThread::start(reader, shared.clone(), gone.clone()).map_err(|error| {
+                WorkerError::PollThread { consumer: consumer.clone(), what: error.to_string() }
+            })?;
+            threads.push(thread);
+        }
         health.running();
         metrics::STARTED.with_label_values(&[&consumer]).set(chrono::Utc::now().timestamp());
         metrics::ERROR_BUDGET_USED.with_label_values(&[&consumer]).set(0.0);
-        let dispatcher = Dispatcher::new(config, shared, health, handler, Burials::new(undertaker));
+        let dispatcher = Dispatcher::new(config, shared.clone(), health, handler, Burials::new(undertaker));
         let end = dispatcher.run(shutdown, gone).await;
-        let left = thread.finish().await;
-        match (end, left) {
-            (End::Budget(in_a_row, last), _) => Err(WorkerError::ErrorBudget { consumer, in_a_row, last }),
-            (_, Err(what)) => Err(WorkerError::PollThread { consumer, what }),
-            (_, Ok(Err(fault))) => Err(WorkerError::Source { consumer, fault }),
-            (End::Asked | End::SourceGone, Ok(Ok(()))) => Ok(()),
+        shared.enter(Phase::Finished);
+        let mut left = Vec::with_capacity(threads.len());
+        for thread in threads {
+            left.push(thread.finish().await);
         }
+        if let End::Budget(in_a_row, last) = end {
+            return Err(WorkerError::ErrorBudget { consumer, in_a_row, last });
+        }
+        for left in left {
+            match left {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => return Err(WorkerError::Source { consumer, fault }),
+                Err(what) => return Err(WorkerError::PollThread { consumer, what }),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,20 +15,6 @@ use std::{
 use support::*;
 use tokio::sync::Semaphore;
 
-/// A handler that answers `Done` when it is let go, one permit a batch.
-fn gated() -> (Fake, Arc<Semaphore>) {
-    let gate = Arc::new(Semaphore::new(0));
-    let held = gate.clone();
-    let handler = Fake::new(move |batch| {
-        let held = held.clone();
-        async move {
-            held.acquire().await.unwrap().forget();
-            vec![Verdict::Done; batch.len()]
-        }
-    });
-    (handler, gate)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn handles_everything_in_order_and_commits_the_end_from_one_thread() {
     let log = Log::of([0, 1]);
@@ -227,7 +213,7 @@ async fn a_broker_that_is_down_is_waited_for() {
     run.committed(0, 1).await;
     assert!(run.health.check().is_ok());
     log.with(|s| s.fault = Some(Fault::unavailable("kafka_down", "no broker")));
-    until("waiting", || matches!(run.health.now(), Health::Waiting { component: Component::Source, .. }))
+    until("waiting", || matches!(run.health.now(), Health::Waiting { component: Component::Source(_), .. }))
         .await;
     assert_eq!(run.health.check().unwrap_err().class, "kafka_down");
     log.with(|s| s.fault = None);

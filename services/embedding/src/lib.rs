@@ -23,10 +23,16 @@ pub const CONSUMER: &str = "ragstream-embedding";
 /// database, or to the log, so that the model never waits.
 const BATCHES_AHEAD: usize = 2;
 
+/// Batches besides those that are never of the bulk lane: an express batch is next at the
+/// model when it comes, after what is ahead.
+const KEPT_FOR_EXPRESS: usize = 1;
+
 /// What the pool is tied to.
 pub struct Ports {
     /// `chunk-processing`, as a member of the group [`CONSUMER`].
     pub chunks: Box<dyn Source>,
+    /// `chunk-processing.bulk`, as a member of a group of its own.
+    pub bulk_chunks: Box<dyn Source>,
     /// Where messages go that are given up.
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Rows.
@@ -44,7 +50,8 @@ pub fn run(config: EmbeddingConfig, ports: Ports, tasks: &mut Tasks) -> std::io:
     let settings = Config {
         batch_max: config.batch_max,
         batch_linger: Duration::from_millis(config.batch_linger_ms),
-        concurrency: config.sessions + BATCHES_AHEAD,
+        concurrency: config.sessions + BATCHES_AHEAD + KEPT_FOR_EXPRESS,
+        bulk_concurrency: config.sessions + BATCHES_AHEAD,
         ..Config::named(CONSUMER)
     };
     let handler = Arc::new(Embedding {
@@ -53,7 +60,8 @@ pub fn run(config: EmbeddingConfig, ports: Ports, tasks: &mut Tasks) -> std::io:
         ledger: ports.ledger,
         publisher: ports.publisher,
     });
-    let worker = Worker::new(settings, ports.chunks, handler, ports.dead_letters);
+    let worker =
+        Worker::new(settings, ports.chunks, handler, ports.dead_letters).with_bulk(ports.bulk_chunks);
     let health = worker.health();
     tasks.spawn("embedding", worker.run(tasks.token()));
     Ok(health)

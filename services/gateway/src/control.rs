@@ -3,6 +3,7 @@
 use ragstream_core::{
     document::Document,
     event::{IndexKey, IngestRequested},
+    lane::Lane,
     ports::{ControlRecords, Outgoing, Removed},
 };
 use ragstream_proto::encode::{self, Origin};
@@ -18,9 +19,9 @@ impl Records {
 }
 
 impl ControlRecords for Records {
-    fn request(&self, document: &Document) -> Outgoing {
+    fn request(&self, document: &Document, lane: Lane) -> Outgoing {
         let event = IngestRequested { document: document.reference.clone(), blob: document.blob.clone() };
-        encode::ingest_requested(&event, &self.0)
+        encode::ingest_requested(&event, lane, &self.0)
     }
 
     fn gone(&self, removed: &Removed) -> Vec<Outgoing> {

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub struct IngestionConfig {
     /// Documents processed at once; each has a child process of its own. Twice
     /// the cores by default: half of a small document's time is spent waiting
-    /// for the store, the database and the log.
+    /// for the store, the database and the log. Where it is 2 or more, one is kept
+    /// for the express lane.
     pub concurrency: usize,
     /// Where documents lie while they are extracted.
     pub work_dir: PathBuf,

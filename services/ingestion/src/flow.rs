@@ -18,6 +18,7 @@ use ragstream_core::{
     event::{ChunkReady, IndexKey, IngestRequested},
     fault::{Fault, Result},
     id::{DocumentId, Version},
+    lane::Lane,
     ports::{Attempt, Lineage},
     text::TextFacts,
 };
@@ -54,6 +55,8 @@ enum Read {
 pub(crate) struct Flow<'a> {
     ingestion: &'a Ingestion,
     event: &'a IngestRequested,
+    /// The lane that the document came in by: its chunks go on in it.
+    lane: Lane,
     origin: &'a Origin,
     attempt: Attempt,
     /// `None` only while it is at work.
@@ -70,11 +73,12 @@ impl<'a> Flow<'a> {
     pub(crate) fn new(
         ingestion: &'a Ingestion,
         event: &'a IngestRequested,
+        lane: Lane,
         origin: &'a Origin,
         attempt: Attempt,
     ) -> Self {
         let (held, bytes, extracting) = (Vec::new(), 0, Duration::ZERO);
-        Self { ingestion, event, origin, attempt, cutting: None, held, bytes, extracting }
+        Self { ingestion, event, lane, origin, attempt, cutting: None, held, bytes, extracting }
     }
 
     /// From the first piece to the last chunk.
@@ -224,7 +228,7 @@ impl<'a> Flow<'a> {
         let count = chunks.len() as u64;
         let ready = |chunk| {
             let ready = ChunkReady { document: self.event.document.clone(), chunk, chunk_count };
-            encode::chunk_ready(&ready, self.origin)
+            encode::chunk_ready(&ready, self.lane, self.origin)
         };
         self.ingestion.publisher.append(chunks.into_iter().map(ready).collect()).await?;
         metrics::CHUNKS.inc_by(count);

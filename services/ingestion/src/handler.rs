@@ -12,7 +12,9 @@ use ragstream_core::{
     event::{IndexKey, IngestRequested},
     fault::{Fault, Result},
     id::{ChunkId, DocumentId, Version},
+    lane::Lane,
     ports::{Attempt, BlobStore, GivenUp, IngestionLedger, JobFailure, Publisher},
+    topics,
 };
 use ragstream_extract::ChildExtractor;
 use ragstream_proto::{
@@ -78,7 +80,7 @@ impl Ingestion {
             if message.is_sent_back() {
                 self.reopen(&event, &message.place()).await?;
             }
-            let outcome = self.ingest(&event, &origin).await;
+            let outcome = self.ingest(&event, topics::lane_of(&message.topic), &origin).await;
             self.open.ended(event.document.document_id, event.document.version, &outcome);
             outcome
         }
@@ -95,11 +97,11 @@ impl Ingestion {
         Ok(())
     }
 
-    async fn ingest(&self, event: &IngestRequested, origin: &Origin) -> Result<()> {
+    async fn ingest(&self, event: &IngestRequested, lane: Lane, origin: &Origin) -> Result<()> {
         let (id, version) = (event.document.document_id, event.document.version);
         let mut outcome = Ok(Outcome::Unwanted);
         if self.ledger.is_wanted(id, version).await? {
-            outcome = self.work(event, origin).await;
+            outcome = self.work(event, lane, origin).await;
         }
         // The bytes of a version that is deleted or replaced meanwhile may be gone under
         // our hands: what fails then is nobody's fault.
@@ -114,7 +116,7 @@ impl Ingestion {
         Ok(())
     }
 
-    async fn work(&self, event: &IngestRequested, origin: &Origin) -> Result<Outcome> {
+    async fn work(&self, event: &IngestRequested, lane: Lane, origin: &Origin) -> Result<Outcome> {
         let (id, version) = (event.document.document_id, event.document.version);
         let scratch = Scratch::fetch(&*self.blobs, &event.blob, &self.work_dir).await?;
         // On record before anything looks at the bytes: they may take the process down.
@@ -131,7 +133,7 @@ impl Ingestion {
         if !self.ledger.begin_chunking(id, version).await? {
             return Ok(Outcome::Unwanted);
         }
-        Flow::new(self, event, origin, attempt).run(extraction).await
+        Flow::new(self, event, lane, origin, attempt).run(extraction).await
     }
 
     /// An outage uses up no attempt: the one that it interrupted goes on.

@@ -154,7 +154,7 @@ impl World {
             blob: Blob { key: format!("uploads/{id}"), size: 3, sha256: id.to_string() },
             correlation_id: "c".into(),
         };
-        let ignored = |document: &DocumentRef| Outgoing {
+        let ignored = |document: &DocumentRef, _| Outgoing {
             topic: "doc-ingest-requests".into(),
             key: document.document_id.to_string(),
             value: None,

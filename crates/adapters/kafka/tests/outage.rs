@@ -60,7 +60,7 @@ async fn everybody_waits_and_goes_on_and_nothing_is_dead_lettered() {
     until("it works", || run.handler.count() > 20).await;
 
     broker.stop(Duration::from_secs(30)).await;
-    until("it waits", || matches!(run.health.now(), Health::Waiting { component: Component::Source, .. }))
+    until("it waits", || matches!(run.health.now(), Health::Waiting { component: Component::Source(_), .. }))
         .await;
     let fault = publisher.append(records(200)).await.unwrap_err();
     assert!(fault.is_unavailable(), "{fault:?}");
@@ -94,7 +94,7 @@ async fn a_worker_that_starts_before_its_broker_waits_and_can_be_stopped() {
     ] {
         let run = start(&kafka, config(), source, Recorder::all());
         until("it waits", || {
-            matches!(run.health.now(), Health::Waiting { component: Component::Source, .. })
+            matches!(run.health.now(), Health::Waiting { component: Component::Source(_), .. })
         })
         .await;
         run.stop().await;

@@ -86,7 +86,7 @@ impl Ledger {
         let transaction = client.transaction().await.map_err(fault)?;
         let found = transaction
             .query_opt(
-                "SELECT d.*, j.version AS job_version, j.stage FROM documents d
+                "SELECT d.*, j.version AS job_version, j.stage, j.lane FROM documents d
                    JOIN document_jobs j USING (document_id)
                   WHERE j.job_id = $1 AND NOT j.forgotten FOR NO KEY UPDATE",
                 &[&job_id.0],
@@ -107,7 +107,8 @@ impl Ledger {
             }
             (JobCommand::Resume, JobStage::Paused) | (JobCommand::Retry, JobStage::Failed) => {
                 reopen(&transaction, id, version, &[stage.as_str()], None).await?;
-                outbox::put(&transaction, &[records.request(&document)]).await.map_err(fault)?;
+                let request = records.request(&document, parse(row.get("lane"))?);
+                outbox::put(&transaction, &[request]).await.map_err(fault)?;
             }
             (JobCommand::Cancel, stage)
                 if is_under_way(stage) || matches!(stage, JobStage::Paused | JobStage::Failed) =>

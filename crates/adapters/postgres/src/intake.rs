@@ -2,7 +2,7 @@
 
 use crate::{
     error::{CONFLICT, again, fault, is_unique_violation},
-    outbox,
+    lane, outbox,
     pool::Ledger,
 };
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use ragstream_core::{
     fault::{Fault, Result},
     id::{BatchId, DocumentId, JobId, Version},
     job::JobStage,
+    lane::Lane,
     ports::{
         Accepted, ChunkRow, DocumentFilter, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outgoing,
         RequestOf,
@@ -194,7 +195,9 @@ impl Ledger {
             content_type: upload.content_type.clone(),
             metadata: upload.metadata.clone(),
         };
-        let written = write(&transaction, upload, &document, existing.is_some(), request(&document)).await;
+        let lane = lane::decide(&transaction, upload).await?;
+        let record = request(&document, lane);
+        let written = write(&transaction, upload, &document, existing.is_some(), lane, record).await;
         match written {
             Ok(()) => match transaction.commit().await {
                 Ok(()) => Ok(Some(Accepted {
@@ -238,6 +241,7 @@ async fn write(
     upload: &NewUpload,
     document: &DocumentRef,
     update: bool,
+    lane: Lane,
     record: Outgoing,
 ) -> Result<(), tokio_postgres::Error> {
     if update {
@@ -284,8 +288,9 @@ async fn write(
     let statement = transaction
         .prepare_cached(
             "INSERT INTO document_jobs
-                    (job_id, batch_id, document_id, version, filename, blob_key, priority, correlation_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                    (job_id, batch_id, document_id, version, filename, blob_key, priority, correlation_id,
+                     collection, lane)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .await?;
     transaction
@@ -300,6 +305,8 @@ async fn write(
                 &upload.blob.key,
                 &upload.priority,
                 &upload.correlation_id,
+                &document.collection,
+                &lane.as_str(),
             ],
         )
         .await?;

@@ -13,6 +13,7 @@ mod error;
 mod index;
 mod ingestion;
 mod intake;
+mod lane;
 mod lifecycle;
 mod outbox;
 mod pool;

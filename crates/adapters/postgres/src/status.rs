@@ -35,7 +35,7 @@ macro_rules! jobs {
     ($rest:literal) => {
         concat!(
             "WITH picked AS (
-                 SELECT j.*, d.collection, d.size_bytes FROM document_jobs j JOIN documents d USING (document_id)
+                 SELECT j.*, d.collection AS of_collection, d.size_bytes FROM document_jobs j JOIN documents d USING (document_id)
                   WHERE NOT j.forgotten AND ",
             $rest,
             "), files AS (
@@ -129,9 +129,11 @@ fn status(row: &Row) -> Result<JobStatus> {
         document_id: DocumentId(row.get("document_id")),
         version: Version(row.get("version")),
         filename: row.get("filename"),
-        collection: row.get("collection"),
+        collection: row.get("of_collection"),
         size_bytes: row.get::<_, i64>("size_bytes") as u64,
         stage: parse(row.get("stage"))?,
+        priority: row.get("priority"),
+        lane: parse(row.get("lane"))?,
         chunks_total: row.get::<_, Option<i32>>("chunks_total").map(|n| n as u32),
         chunks_expected: row.get::<_, Option<i32>>("chunks_expected").map(|n| n as u32),
         chunks,

@@ -10,6 +10,7 @@ use ragstream_core::{
     document::{Document, DocumentRef, text_key},
     id::{JobId, Version},
     job::JobStage,
+    lane::Lane,
     ports::{
         ControlRecords, Controlled, EmbeddingLedger, IndexLedger, IngestionLedger, Intake, JobCommand,
         JobControl, JobFilter, JobStatus, Lineage, Outbox, Outgoing, Placement, Removed, Trash, Wanted,
@@ -23,8 +24,8 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 struct Records;
 
 impl ControlRecords for Records {
-    fn request(&self, document: &Document) -> Outgoing {
-        record(&document.reference)
+    fn request(&self, document: &Document, lane: Lane) -> Outgoing {
+        record(&document.reference, lane)
     }
 
     fn gone(&self, removed: &Removed) -> Vec<Outgoing> {
@@ -99,7 +100,7 @@ async fn a_paused_job_waits_and_a_resumed_one_is_asked_for_again() {
     assert!(sent(&ledger).await.is_empty());
 
     assert_eq!(done(&ledger, job, JobCommand::Resume).await.stage, JobStage::Accepted);
-    assert_eq!(sent(&ledger).await, [record(&document)]);
+    assert_eq!(sent(&ledger).await, [record(&document, Lane::Express)]);
     chunked(&ledger, &document, 2).await;
     let wanted = ledger.wanted(&[at(&all[0]), at(&all[1])]).await.unwrap();
     assert_eq!(
@@ -121,7 +122,7 @@ async fn a_failed_job_is_retried_with_its_failed_chunks() {
     let retried = done(&ledger, job, JobCommand::Retry).await;
     assert_eq!((retried.stage, retried.attempts, retried.failure), (JobStage::Accepted, 0, None));
     assert_eq!(retried.chunks[&ChunkStatus::Pending], 2);
-    assert_eq!(sent(&ledger).await, [record(&document)]);
+    assert_eq!(sent(&ledger).await, [record(&document, Lane::Express)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,7 +103,7 @@ async fn chunked(ledger: &Ledger, count: u32) -> (DocumentRef, Vec<ChunkId>) {
         blob: Blob { key: format!("uploads/{id}"), size: 3, sha256: id.to_string() },
         correlation_id: "c".into(),
     };
-    let record = |document: &DocumentRef| outgoing(&document.document_id.to_string());
+    let record = |document: &DocumentRef, _| outgoing(&document.document_id.to_string());
     let document = ledger.accept(upload, &record).await.unwrap().document;
     let version = document.version;
     assert!(ledger.begin_attempt(id, version).await.unwrap().is_some());

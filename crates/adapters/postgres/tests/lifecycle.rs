@@ -7,6 +7,7 @@ use ragstream_core::{
     chunk::Chunk,
     document::{Blob, Document, DocumentRef},
     id::{BatchId, ChunkId, DocumentId, JobId, Version, WebhookId},
+    lane::Lane,
     lifecycle::LifecycleEvent,
     ports::{
         Accepted, ControlRecords, Controlled, DeliveryStatus, DeliveryTry, EmbeddingLedger, GivenUp,
@@ -70,7 +71,7 @@ fn record(key: impl ToString, text: impl ToString) -> Outgoing {
 struct NoRecords;
 
 impl ControlRecords for NoRecords {
-    fn request(&self, document: &Document) -> Outgoing {
+    fn request(&self, document: &Document, _: Lane) -> Outgoing {
         record(document.reference.document_id, "request")
     }
 
@@ -84,7 +85,7 @@ impl ControlRecords for NoRecords {
 }
 
 async fn accept(ledger: &Ledger, upload: NewUpload) -> Accepted {
-    ledger.accept(upload, &|document| record(document.document_id, "request")).await.unwrap()
+    ledger.accept(upload, &|document, _| record(document.document_id, "request")).await.unwrap()
 }
 
 async fn control(ledger: &Ledger, document: &DocumentRef, command: JobCommand) {

@@ -34,7 +34,7 @@ async fn upload(
         blob: Blob { key: format!("uploads/{sha256}"), size: 3, sha256: sha256.into() },
         correlation_id: "c".into(),
     };
-    let request = |document: &DocumentRef| Outgoing {
+    let request = |document: &DocumentRef, _| Outgoing {
         topic: "doc-ingest-requests".into(),
         key: document.document_id.to_string(),
         value: None,

@@ -3,6 +3,7 @@ use crate::{
     fault::Result,
     id::{BatchId, ChunkId, DocumentId, JobId, Version},
     job::JobStage,
+    lane::Lane,
     ports::{JobStatus, Outgoing},
 };
 use async_trait::async_trait;
@@ -76,8 +77,8 @@ pub struct Removed {
 
 /// Makes the records that go out with a change of the rows, in the same transaction.
 pub trait ControlRecords: Send + Sync {
-    /// Asks for the processing of the document's current version.
-    fn request(&self, document: &Document) -> Outgoing;
+    /// Asks for the processing of the document's current version, in the lane of its job.
+    fn request(&self, document: &Document, lane: Lane) -> Outgoing;
 
     /// Takes chunks out of the log.
     fn gone(&self, removed: &Removed) -> Vec<Outgoing>;

@@ -4,6 +4,7 @@ use crate::{
     fault::{Fault, Result},
     id::{BatchId, ChunkId, DocumentId, JobId, Version},
     job::JobStage,
+    lane::Lane,
     ports::{Outgoing, Probe, Publisher},
 };
 use async_trait::async_trait;
@@ -37,8 +38,9 @@ pub struct NewUpload {
     pub correlation_id: String,
 }
 
-/// Makes the record that asks for the processing of a version, once its ids are known.
-pub type RequestOf<'a> = dyn Fn(&DocumentRef) -> Outgoing + Send + Sync + 'a;
+/// Makes the record that asks for the processing of a version, once its ids and its lane
+/// are known.
+pub type RequestOf<'a> = dyn Fn(&DocumentRef, Lane) -> Outgoing + Send + Sync + 'a;
 
 /// What became of an upload.
 #[derive(Clone, Debug)]
@@ -68,6 +70,10 @@ pub struct JobStatus {
     pub filename: String,
     /// How far it is.
     pub stage: JobStage,
+    /// 0 (last) to 9 (first).
+    pub priority: i16,
+    /// The lane it goes by.
+    pub lane: Lane,
     /// Chunks of the version in all; `None` until it is chunked.
     pub chunks_total: Option<u32>,
     /// How many chunks have each status.
@@ -170,8 +176,9 @@ pub struct ChunkRow {
 #[async_trait]
 pub trait Intake: Probe {
     /// Document, job and outbox row in one transaction, or the document that
-    /// has these bytes already. `request` makes the outbox record once ids
-    /// and version are known.
+    /// has these bytes already. The job's lane is decided here, by its priority, its
+    /// size and what is under way of its collection. `request` makes the outbox record
+    /// once ids, version and lane are known.
     async fn accept(&self, upload: NewUpload, request: &RequestOf<'_>) -> Result<Accepted>;
 
     /// A job by its id.

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Condvar, Mutex},
     time::{Duration, Instant},
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub fn p(partition: i32) -> TopicPartition {
@@ -38,6 +38,11 @@ impl LogState {
     /// Whether a partition is assigned and not yet being revoked.
     pub fn is_read(&self, partition: i32) -> bool {
         self.reading.contains_key(&partition)
+    }
+
+    /// How many messages of a partition were read.
+    pub fn has_read(&self, partition: i32) -> usize {
+        self.reading.get(&partition).copied().unwrap_or(0)
     }
 }
 
@@ -264,6 +269,20 @@ impl DeadLetters for Letters {
     }
 }
 
+/// A handler that answers `Done` when it is let go, one permit a batch.
+pub fn gated() -> (Fake, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let handler = Fake::new(move |batch| {
+        let held = held.clone();
+        async move {
+            held.acquire().await.unwrap().forget();
+            vec![Verdict::Done; batch.len()]
+        }
+    });
+    (handler, gate)
+}
+
 /// Short pauses, so that a test is quick.
 pub fn config() -> Config {
     let short = Backoff { min: Duration::from_millis(5), max: Duration::from_millis(20) };
@@ -297,6 +316,17 @@ pub fn start_with(config: Config, log: &Log, handler: Fake, letters: Letters) ->
     let (health, shutdown) = (worker.health(), CancellationToken::new());
     let task = tokio::spawn(worker.run(shutdown.clone()));
     Running { log: log.clone(), handler, letters, health, shutdown, task }
+}
+
+/// A worker with a source for each lane.
+pub fn start_lanes(config: Config, express: &Log, bulk: &Log, handler: Fake) -> Running {
+    let (handler, letters) = (Arc::new(handler), Arc::new(Letters::default()));
+    let source = |log: &Log| Box::new(FakeSource(log.clone()));
+    let worker =
+        Worker::new(config, source(express), handler.clone(), letters.clone()).with_bulk(source(bulk));
+    let (health, shutdown) = (worker.health(), CancellationToken::new());
+    let task = tokio::spawn(worker.run(shutdown.clone()));
+    Running { log: express.clone(), handler, letters, health, shutdown, task }
 }
 
 impl Running {

@@ -108,8 +108,10 @@ impl Content {
 
 fn event(topic: &str, key: Option<&str>, value: Option<&[u8]>) -> Result<Event> {
     match topic {
-        topics::INGEST_REQUESTS => decode::ingest_requested(value).map(Event::Ingest),
-        topics::CHUNKS => decode::chunk_ready(value).map(Event::Chunk),
+        topics::INGEST_REQUESTS | topics::BULK_INGEST_REQUESTS => {
+            decode::ingest_requested(value).map(Event::Ingest)
+        }
+        topics::CHUNKS | topics::BULK_CHUNKS => decode::chunk_ready(value).map(Event::Chunk),
         topics::EMBEDDINGS => decode::index_event(key, value).map(Event::Index),
         topics::LIFECYCLE => decode::lifecycle(value).map(Event::Lifecycle),
         _ => Err(Fault::invalid("undecodable", format!("nothing here reads records of {topic}"))),
@@ -147,10 +149,10 @@ fn ids_of(event: &Event) -> Ids {
 
 fn ids_of_key(topic: &str, key: &str) -> Ids {
     match topic {
-        topics::INGEST_REQUESTS | topics::LIFECYCLE => {
+        topics::INGEST_REQUESTS | topics::BULK_INGEST_REQUESTS | topics::LIFECYCLE => {
             Ids { document_id: key.parse().ok(), ..Ids::default() }
         }
-        topics::CHUNKS => Ids { chunk_id: key.parse().ok(), ..Ids::default() },
+        topics::CHUNKS | topics::BULK_CHUNKS => Ids { chunk_id: key.parse().ok(), ..Ids::default() },
         topics::EMBEDDINGS => key.parse::<IndexKey>().map(|key| ids_of_index_key(&key)).unwrap_or_default(),
         _ => Ids::default(),
     }
@@ -243,6 +245,8 @@ pub(crate) mod tests {
         let garbage = b"\xff\xff\xff";
         let of =
             |topic: &str, key: &str| Content::of(&record(&format!("{topic}.dlq/0/1"), key, garbage, &[]));
+        assert_eq!(of("doc-ingest-requests.bulk", &document.to_string()).ids.document_id, Some(document));
+        assert_eq!(of("chunk-processing.bulk", &chunk.to_string()).ids.chunk_id, Some(chunk));
         let ingest = of("doc-ingest-requests", &document.to_string());
         assert_eq!(ingest.event.unwrap_err().class, "undecodable");
         assert_eq!(ingest.ids, Ids { document_id: Some(document), ..Ids::default() });

@@ -228,6 +228,7 @@ mod tests {
     use ragstream_core::{
         event::{ChunkEmbedded, ChunkReady},
         id::{ChunkId, DocumentId, JobId, Version},
+        lane::Lane,
         trace::TraceContext,
     };
     use ragstream_proto::encode::{self, Origin};
@@ -271,7 +272,7 @@ mod tests {
     fn a_record_is_decoded_and_shortened_in_a_list_only() {
         let long = "ü".repeat(2_000);
         let event = event(&long);
-        let value = encode::chunk_ready(&event, &origin()).value.unwrap();
+        let value = encode::chunk_ready(&event, Lane::Express, &origin()).value.unwrap();
         let short = letter("chunk-processing", "k", &value, Extent::Short);
         assert_eq!(short.document_id, Some(event.document.document_id.0));
         assert_eq!((short.job_id, short.version), (Some(event.document.job_id.0), Some(2)));

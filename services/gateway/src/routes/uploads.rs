@@ -23,7 +23,8 @@ pub(crate) struct UploadForm {
     collection: Option<String>,
     /// A JSON object that passages carry and filters match.
     metadata: Option<String>,
-    /// 0 (last) to 9 (first).
+    /// 0 (last) to 9 (first); 5 where absent. From 7 on it is served first, up to 2 it gives way. In
+    /// between a file goes with the first, unless it is large or much of its collection is under way.
     priority: Option<u8>,
     /// Your own id of the document, one for each file: uploading under the same id again is an update.
     external_id: Option<Vec<String>>,

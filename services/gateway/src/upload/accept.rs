@@ -5,6 +5,7 @@ use ragstream_core::{
     document::{Blob, DocumentRef},
     event::IngestRequested,
     fault::{Fault, Result},
+    lane::Lane,
     ports::{Accepted, Intake, NewUpload},
     token::ConsistencyToken,
 };
@@ -37,9 +38,9 @@ impl Acceptor {
     pub(crate) async fn accept(&self, upload: NewUpload, context: &RequestContext) -> Result<Accepted> {
         let origin = Origin { correlation_id: upload.correlation_id.clone(), trace: context.trace.child() };
         let blob = upload.blob.clone();
-        let request = |document: &DocumentRef| {
+        let request = |document: &DocumentRef, lane: Lane| {
             let event = IngestRequested { document: document.clone(), blob: blob.clone() };
-            encode::ingest_requested(&event, &origin)
+            encode::ingest_requested(&event, lane, &origin)
         };
         let accepted =
             timeout(RECORDED, self.intake.accept(upload, &request)).await.unwrap_or_else(|_| {

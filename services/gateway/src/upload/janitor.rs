@@ -120,7 +120,7 @@ mod tests {
             blob: Blob { key: named.clone(), size: 1, sha256: "ab".into() },
             correlation_id: "c".into(),
         };
-        let record = |_: &_| Outgoing {
+        let record = |_: &_, _| Outgoing {
             topic: "t".into(),
             key: "k".into(),
             value: None,

@@ -4,7 +4,7 @@
 use crate::{addresses::Addresses, connect::Log};
 use anyhow::{Context, Result};
 use ragstream_chunk::{Chunker, ChunkerConfig};
-use ragstream_core::{ports::Embedder, topics};
+use ragstream_core::{lane::Lane, ports::Embedder, topics};
 use ragstream_embedder::FastEmbedder;
 use ragstream_embedding::EmbeddingConfig;
 use ragstream_extract::{ChildExtractor, Limits};
@@ -15,6 +15,7 @@ use ragstream_postgres::Ledger;
 use ragstream_query::QueryConfig;
 use ragstream_runtime::{config::ConfigError, health::Health, tasks::Tasks};
 use ragstream_s3::S3Blobs;
+use ragstream_worker::Source;
 use std::{fs, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
@@ -71,6 +72,20 @@ pub(crate) fn extractor(config: &IngestionConfig) -> Result<ChildExtractor> {
     Ok(ChildExtractor::new(program, vec!["extract-child".into()], limits))
 }
 
+/// A member of a lane's consumer group, which for the express lane has the consumer's name.
+///
+/// A group each, and so a consumer each. Members share a group's partitions by their number
+/// alone: of two topics, a member that joins takes all of the first from one that was there,
+/// and then each has a lane. Nor does a record of one lane lie behind those of the other
+/// that its client has fetched ahead.
+fn member(log: &Log, consumer: &str, topic: fn(Lane) -> &'static str, lane: Lane) -> Result<Box<dyn Source>> {
+    let group = match lane {
+        Lane::Express => consumer.to_owned(),
+        Lane::Bulk => format!("{consumer}-{lane}"),
+    };
+    Ok(log.faults.source(group_source(&log.config, &group, &[topic(lane)])?))
+}
+
 pub(crate) fn tie_ingestion(
     config: IngestionConfig,
     addresses: &Addresses,
@@ -89,11 +104,8 @@ pub(crate) fn tie_ingestion(
         .with_context(|| format!("can't create the work folder {}", config.work_dir.display()))?;
     let extractor = extractor(&config)?;
     let ports = ragstream_ingestion::Ports {
-        requests: log.faults.source(group_source(
-            &log.config,
-            ragstream_ingestion::CONSUMER,
-            &[topics::INGEST_REQUESTS],
-        )?),
+        requests: member(log, ragstream_ingestion::CONSUMER, topics::ingest_requests, Lane::Express)?,
+        bulk_requests: member(log, ragstream_ingestion::CONSUMER, topics::ingest_requests, Lane::Bulk)?,
         dead_letters: log.dead_letters.clone(),
         ledger: log.faults.ingestion(ledger.clone()),
         blobs: blobs.clone(),
@@ -114,11 +126,8 @@ pub(crate) fn tie_embedding(
 ) -> Result<Health> {
     let model = embedders.first().context("the pool has no model")?.model().clone();
     let ports = ragstream_embedding::Ports {
-        chunks: log.faults.source(group_source(
-            &log.config,
-            ragstream_embedding::CONSUMER,
-            &[topics::CHUNKS],
-        )?),
+        chunks: member(log, ragstream_embedding::CONSUMER, topics::chunks, Lane::Express)?,
+        bulk_chunks: member(log, ragstream_embedding::CONSUMER, topics::chunks, Lane::Bulk)?,
         dead_letters: log.dead_letters.clone(),
         ledger: log.faults.embedding(ledger.clone()),
         publisher: log.faults.publisher(log.publisher.clone()),

@@ -6,9 +6,11 @@ use ragstream_core::{
     document::{Blob, DocumentRef},
     id::{BatchId, ChunkId, DocumentId, JobId},
     job::JobStage,
+    lane::Lane,
     ports::{
         Accepted, GivenUp, IngestionLedger, Intake, JobFailure, Lineage, NewUpload, Outgoing, Placement,
     },
+    topics::ingest_requests,
 };
 use ragstream_postgres::{Ledger, LedgerConfig};
 use ragstream_testkit::fresh_database;
@@ -57,9 +59,9 @@ pub fn leaves_nothing(chunks: &[ChunkId]) -> Vec<Outgoing> {
     Vec::new()
 }
 
-pub fn record(document: &DocumentRef) -> Outgoing {
+pub fn record(document: &DocumentRef, lane: Lane) -> Outgoing {
     Outgoing {
-        topic: "doc-ingest-requests".into(),
+        topic: ingest_requests(lane).into(),
         key: document.document_id.to_string(),
         value: Some(document.version.to_string().into_bytes().into()),
         headers: vec![("h".into(), "v".into())],
