@@ -407,3 +407,21 @@ CREATE INDEX IF NOT EXISTS batch_jobless_by_batch ON batch_jobless (batch_id, id
 -- What is under way in the express lane, to be counted by collection.
 CREATE INDEX IF NOT EXISTS document_jobs_express ON document_jobs (collection)
     WHERE lane = 'express' AND stage IN ('accepted', 'text_extraction', 'chunking', 'embedding');
+
+-- What is to be fetched for a batch. Gone once it was, or was given up.
+CREATE TABLE IF NOT EXISTS imports (
+    import_id      uuid        PRIMARY KEY,
+    batch_id       uuid        NOT NULL REFERENCES batches ON DELETE CASCADE,
+    source         text        NOT NULL,
+    collection     text        NOT NULL,
+    metadata       jsonb       NOT NULL,
+    priority       smallint    NOT NULL,
+    correlation_id text        NOT NULL,
+    attempts       integer     NOT NULL DEFAULT 0,
+    -- Not before; of one that a gateway has taken, when another one may.
+    due_at         timestamptz NOT NULL DEFAULT now(),
+    created_at     timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE INDEX IF NOT EXISTS imports_due ON imports (priority DESC, import_id);
+CREATE INDEX IF NOT EXISTS imports_by_batch ON imports (batch_id);

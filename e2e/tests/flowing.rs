@@ -13,7 +13,7 @@ const MIB: u64 = 1 << 20;
 /// Where its chunks go: so long a text goes by the bulk lane.
 const CHUNKS: &str = "chunk-processing.bulk";
 /// The size of the text.
-const LONG: usize = 40 << 20;
+const LONG: usize = 100 << 20;
 /// What ingestion may grow by over its idle size: three parts of 8 MiB on their way to the blob
 /// store, a piece of the text, its chunks and their events as they wait for acknowledgement, and
 /// what the allocator keeps of them. Who holds the text and all its chunks needs several times that.

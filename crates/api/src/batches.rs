@@ -32,6 +32,30 @@ pub struct BatchRequest {
     pub notify: Vec<String>,
 }
 
+/// Most addresses of one import.
+pub const MAX_IMPORTS: usize = 1_000;
+
+/// Body of `POST /api/v2/documents/import`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRequest {
+    /// 1 to 1,000 of `https://…`, `http://…`, `s3://bucket/key`, `s3://bucket/prefix/`.
+    pub urls: Vec<String>,
+    /// Where they go; `default` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
+    /// What passages carry and filters match.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// 0 (last) to 9 (first); 2 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// What people call the batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
 /// A batch that was announced.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BatchCreated {

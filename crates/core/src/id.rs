@@ -54,6 +54,10 @@ id! {
     BatchId
 }
 id! {
+    /// Something that is to be fetched.
+    ImportId
+}
+id! {
     /// A resumable upload.
     UploadId
 }

@@ -63,9 +63,9 @@ async fn express_overtakes_a_full_bulk_queue() {
     let (handler, gate) = gated();
     let run = start_lanes(Config { queue_capacity: 50, ..named("overtakes") }, &express, &bulk, handler);
     until("the bulk queue is full", || bulk.with(|s| s.paused.contains(&BULK))).await;
+    until("one bulk message is in the handler", || order(&run) == [BULK]).await;
     express.append(0, 3);
     until("express waits", || queued("overtakes", "express") == 3).await;
-    assert_eq!(order(&run), [BULK], "one bulk message is in the handler");
     gate.add_permits(4);
     until("the next ones", || order(&run).len() == 5).await;
     assert_eq!(order(&run), [BULK, 0, 0, 0, BULK]);

@@ -19,7 +19,9 @@ pub struct GatewayConfig {
     pub upload_expiry_hours: u32,
     /// How long the records of jobs and batches that are over are kept, in days. Documents stay.
     pub keep_records_days: u32,
-    /// Whether webhooks may be addresses that are not public: for receivers in one's own
+    /// Buckets that documents may be imported from, as `http://ACCESS:SECRET@HOST:PORT/BUCKET`.
+    pub import_s3: Vec<String>,
+    /// Whether webhooks and imports may be addresses that are not public: for those in one's own
     /// network, where all users are trusted.
     pub allow_private_addresses: bool,
     /// How often an event is tried for a webhook before it becomes a dead letter.
@@ -40,6 +42,7 @@ impl Default for GatewayConfig {
             max_concurrent_uploads: 256,
             upload_expiry_hours: 24,
             keep_records_days: 90,
+            import_s3: Vec::new(),
             allow_private_addresses: false,
             webhook_attempts: 8,
             webhook_retry_min_ms: 1_000,

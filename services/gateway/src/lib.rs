@@ -14,6 +14,7 @@
 mod config;
 mod control;
 mod dead_letters;
+mod imports;
 mod lifecycle;
 mod metrics;
 mod outbound;
@@ -31,14 +32,15 @@ mod webhooks;
 
 pub use config::GatewayConfig;
 pub use dead_letters::Ports as DeadLetterPorts;
+pub use imports::Buckets;
 pub use webhooks::CONSUMER as WEBHOOKS_CONSUMER;
 
 use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use query_nodes::QueryNodes;
 use ragstream_core::ports::{
-    Batches, BlobStore, Census, Intake, JobControl, LifecycleLog, LogEnds, LogScan, Outbox, PartStore,
-    ProgressLog, Publisher, ResumableUploads, Trash, Webhooks,
+    Batches, BlobStore, Census, Imports, Intake, JobControl, LifecycleLog, LogEnds, LogScan, Outbox,
+    PartStore, ProgressLog, Publisher, ResumableUploads, Trash, Webhooks,
 };
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
@@ -75,6 +77,10 @@ pub struct Ports {
     pub progress: Arc<dyn ProgressLog>,
     /// Files that belong together.
     pub batches: Arc<dyn Batches>,
+    /// What is to be fetched.
+    pub imports: Arc<dyn Imports>,
+    /// Buckets that it may be fetched from.
+    pub buckets: Buckets,
     /// Who wants to be told of it.
     pub webhooks: Arc<dyn Webhooks>,
     /// `document-lifecycle`, as a member of the group [`WEBHOOKS_CONSUMER`].
@@ -102,6 +108,7 @@ pub(crate) struct Gateway {
     pub(crate) uploads: upload::Uploads,
     pub(crate) resumables: resumable::Resumables,
     pub(crate) batches: Arc<dyn Batches>,
+    pub(crate) importer: imports::Importer,
     pub(crate) progress: progress::Progress,
     pub(crate) totalled: Arc<system::Totalled>,
     pub(crate) outbox: Arc<dyn Outbox>,
@@ -136,14 +143,26 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     let acceptor = upload::Acceptor::new(ports.intake.clone(), outbox_filled.clone());
     let resumables = resumable::Resumables::new(
         &config,
-        ports.uploads,
-        ports.batches.clone(),
-        ports.intake.clone(),
-        ports.blobs.clone(),
-        acceptor.clone(),
-        slots.clone(),
+        resumable::Ports {
+            uploads: ports.uploads,
+            batches: ports.batches.clone(),
+            intake: ports.intake.clone(),
+            store: ports.blobs.clone(),
+            acceptor: acceptor.clone(),
+            slots: slots.clone(),
+        },
         tasks.token(),
     );
+    let importer = imports::Importer {
+        imports: ports.imports,
+        acceptor: acceptor.clone(),
+        blobs: ports.blobs.clone(),
+        outbound: outbound::Outbound::new(config.allow_private_addresses),
+        buckets: Arc::new(ports.buckets),
+        max_file_bytes: config.max_file_bytes,
+        begun: Arc::new(Notify::new()),
+    };
+    tasks.spawn("imports", importer.clone().run(tasks.token()));
     let totalled = Arc::new(system::Totalled::new(ports.progress.clone()));
     let progress = progress::Progress::new(ports.progress, ports.batches.clone(), tasks.token());
     tasks.spawn("live progress", progress.feed());
@@ -152,6 +171,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         uploads: upload::Uploads::new(&config, acceptor, ports.batches.clone(), ports.blobs.clone(), slots),
         resumables,
         batches: ports.batches,
+        importer,
         progress,
         totalled,
         outbox: ports.outbox.clone(),

@@ -1,9 +1,9 @@
-//! Requests to addresses that users name: webhooks.
+//! Requests to addresses that users name: webhooks and imports.
 //!
 //! A user must not reach through the gateway what only the gateway can reach
 //! (server-side request forgery): addresses that are not public are refused, when an
 //! address is given and again at each connection, where a name may have become
-//! another address meanwhile. Redirects are not followed and no proxy is used, for
+//! another address meanwhile. Redirects are not followed here, and no proxy is used, for
 //! both would lead around that.
 
 use bytes::Bytes;

@@ -65,7 +65,7 @@ pub(crate) enum Command {
     /// Build every index anew from the log, while it serves.
     Rebuild(client::rebuild::RebuildArgs),
     /// Measure a node (throughput, latency, freshness), or extraction alone.
-    Bench(bench::BenchArgs),
+    Bench(Box<bench::BenchArgs>),
     /// Extract one file: what ingestion runs for each document.
     #[command(hide = true, disable_help_flag = true)]
     ExtractChild {

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             Command::Dlq(args) => client::dlq::run(args).await,
             Command::Verify(args) => client::verify::run(args).await,
             Command::Rebuild(args) => client::rebuild::run(args).await,
-            Command::Bench(args) => bench::run(args).await,
+            Command::Bench(args) => bench::run(*args).await,
             Command::ExtractChild { .. } => Ok(()),
         }
     });

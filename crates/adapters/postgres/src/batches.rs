@@ -3,6 +3,7 @@
 use crate::{error::fault, pool::Ledger, status::chunk_counts};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
 use ragstream_core::{
     fault::Result,
     id::{BatchId, DocumentId, JobId},
@@ -47,20 +48,7 @@ const STATUS: &str = concat!(
 #[async_trait]
 impl Batches for Ledger {
     async fn announce(&self, batch: &NewBatch) -> Result<()> {
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "INSERT INTO batches (batch_id, name, files_total, notify) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT DO NOTHING",
-            )
-            .await
-            .map_err(fault)?;
-        let files = batch.files_total.min(i32::MAX as u32) as i32;
-        client
-            .execute(&statement, &[&batch.batch_id.0, &batch.name, &files, &batch.notify])
-            .await
-            .map(drop)
-            .map_err(fault)
+        announce(&self.client().await?, batch).await
     }
 
     async fn is_announced(&self, batch_id: BatchId) -> Result<bool> {
@@ -71,33 +59,7 @@ impl Batches for Ledger {
     }
 
     async fn add_jobless(&self, batch_id: BatchId, files: &[Jobless]) -> Result<()> {
-        let client = self.client().await?;
-        let statement = client
-            .prepare_cached(
-                "INSERT INTO batch_jobless (batch_id, filename, problem, document_id, job_id)
-                 SELECT $1, file.filename, file.problem, file.document_id, file.job_id
-                   FROM unnest($2::text[], $3::jsonb[], $4::uuid[], $5::uuid[]) WITH ORDINALITY
-                          AS file (filename, problem, document_id, job_id, n)
-                  ORDER BY file.n",
-            )
-            .await
-            .map_err(fault)?;
-        let names: Vec<&str> = files.iter().map(|file| file.filename.as_str()).collect();
-        let (mut problems, mut documents, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
-        for file in files {
-            let (problem, duplicate) = match &file.why {
-                Why::Rejected(problem) => (Some(Json(problem)), None),
-                Why::Duplicate(document_id, job_id) => (None, Some((document_id.0, job_id.0))),
-            };
-            problems.push(problem);
-            documents.push(duplicate.map(|(document_id, _)| document_id));
-            jobs.push(duplicate.map(|(_, job_id)| job_id));
-        }
-        client
-            .execute(&statement, &[&batch_id.0, &names, &problems, &documents, &jobs])
-            .await
-            .map(drop)
-            .map_err(fault)
+        add_jobless(&self.client().await?, batch_id, files).await
     }
 
     async fn batches(&self, ids: &[BatchId]) -> Result<Vec<BatchStatus>> {
@@ -146,6 +108,7 @@ impl Batches for Ledger {
                 "DELETE FROM batches WHERE batch_id IN (
                      SELECT batch_id FROM batches b
                       WHERE created_at < $1
+                        AND NOT EXISTS (SELECT FROM imports i WHERE i.batch_id = b.batch_id)
                         AND NOT EXISTS (SELECT FROM document_jobs j WHERE j.batch_id = b.batch_id AND NOT j.forgotten)
                       ORDER BY created_at LIMIT $2)",
                 &[&time, &i64::from(max)],
@@ -181,6 +144,55 @@ impl Batches for Ledger {
             .map(drop)
             .map_err(fault)
     }
+}
+
+pub(crate) async fn announce(client: &impl GenericClient, batch: &NewBatch) -> Result<()> {
+    let statement = client
+        .prepare_cached(
+            "INSERT INTO batches (batch_id, name, files_total, notify) VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING",
+        )
+        .await
+        .map_err(fault)?;
+    let files = batch.files_total.min(i32::MAX as u32) as i32;
+    client
+        .execute(&statement, &[&batch.batch_id.0, &batch.name, &files, &batch.notify])
+        .await
+        .map(drop)
+        .map_err(fault)
+}
+
+pub(crate) async fn add_jobless(
+    client: &impl GenericClient,
+    batch_id: BatchId,
+    files: &[Jobless],
+) -> Result<()> {
+    let statement = client
+        .prepare_cached(
+            "INSERT INTO batch_jobless (batch_id, filename, problem, document_id, job_id)
+             SELECT $1, file.filename, file.problem, file.document_id, file.job_id
+               FROM unnest($2::text[], $3::jsonb[], $4::uuid[], $5::uuid[]) WITH ORDINALITY
+                      AS file (filename, problem, document_id, job_id, n)
+              ORDER BY file.n",
+        )
+        .await
+        .map_err(fault)?;
+    let names: Vec<&str> = files.iter().map(|file| file.filename.as_str()).collect();
+    let (mut problems, mut documents, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+    for file in files {
+        let (problem, duplicate) = match &file.why {
+            Why::Rejected(problem) => (Some(Json(problem)), None),
+            Why::Duplicate(document_id, job_id) => (None, Some((document_id.0, job_id.0))),
+        };
+        problems.push(problem);
+        documents.push(duplicate.map(|(document_id, _)| document_id));
+        jobs.push(duplicate.map(|(_, job_id)| job_id));
+    }
+    client
+        .execute(&statement, &[&batch_id.0, &names, &problems, &documents, &jobs])
+        .await
+        .map(drop)
+        .map_err(fault)
 }
 
 fn jobless(row: &Row) -> Jobless {

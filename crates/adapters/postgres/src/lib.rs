@@ -10,6 +10,7 @@ mod control;
 mod dead_letters;
 mod embedding;
 mod error;
+mod imports;
 mod index;
 mod ingestion;
 mod intake;

@@ -5,16 +5,16 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use ragstream_core::{
     fault::{Fault, FaultKind},
-    ports::{BlobStore, Probe},
+    ports::{BlobStore, PartStore, Probe},
 };
 use ragstream_embedded::{S3Options, S3Server};
 use ragstream_s3::S3Blobs;
 use ragstream_testkit::{collect, stream_of};
 use std::{
-    fs,
+    fs::{self, File},
     future::ready,
     path::Path,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tempfile::TempDir;
 
@@ -78,27 +78,39 @@ async fn failed_dropped_and_deleted_blobs_leave_no_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blobs_survive_the_server_and_its_open_uploads_do_not() {
+async fn blobs_and_parts_survive_the_server_and_what_nobody_goes_on_with_does_not() {
     let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
     let (server, store) = start(dir.path()).await;
     store.put("kept", stream_of("kept", 2)).await.unwrap();
-    // What a process that was killed in the middle of an upload leaves behind.
-    for name in [
-        ".upload-1.json",
-        ".upload_id-1.part-1",
-        ".bucket-a.object-b.upload-1.metadata.json",
-        ".tmp.0.internal.part",
-    ] {
-        fs::write(dir.path().join("data").join(name), "{}").unwrap();
+    let open = store.begin_parts("open").await.unwrap();
+    let first = store.put_part("open", &open, 1, vec![1; PART].into()).await.unwrap();
+    let left = store.begin_parts("left").await.unwrap();
+    store.put_part("left", &left, 1, vec![1; PART].into()).await.unwrap();
+    // It was left more than a week ago; and a process was killed while it wrote a file.
+    let long_ago = SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
+    for name in side_files(&dir).iter().filter(|name| name.contains(&left)) {
+        File::options().write(true).open(data.join(name)).unwrap().set_modified(long_ago).unwrap();
     }
+    fs::write(data.join(".tmp.0.internal.part"), "{}").unwrap();
     let endpoint = server.endpoint();
     server.stop(PATIENCE).await;
     let (server, again) = start(dir.path()).await;
     assert_eq!(server.endpoint(), endpoint, "the port is kept");
-    for store in [store, again] {
+    for store in [&store, &again] {
         assert_eq!(collect(store.get("kept", None).await.unwrap()).await.unwrap(), b"kept");
     }
-    assert!(side_files(&dir).iter().all(|name| !name.contains("upload") && !name.contains("tmp")));
+    let files = side_files(&dir);
+    assert!(files.iter().all(|name| !name.contains(&left) && !name.contains("tmp")), "{files:?}");
+    let second = again.put_part("open", &open, 2, vec![2; 3].into()).await.unwrap();
+    again.complete_parts("open", &open, &[first, second]).await.unwrap();
+    assert!(
+        collect(again.get("open", None).await.unwrap()).await.unwrap()
+            == [vec![1; PART], vec![2; 3]].concat()
+    );
+    again.delete("open").await.unwrap();
+    again.delete("kept").await.unwrap();
+    until_no_side_files(&dir).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

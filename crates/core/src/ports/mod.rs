@@ -7,6 +7,7 @@ mod blobs;
 mod control;
 mod dead_letters;
 mod embedder;
+mod imports;
 mod ledger;
 mod lifecycle;
 mod progress;
@@ -21,6 +22,7 @@ pub use dead_letters::{
     Redriven, RedrivenLetter, StoredRecord, Stretch,
 };
 pub use embedder::{Embedder, ModelInfo};
+pub use imports::{Import, Imports};
 pub use ledger::{
     Accepted, Attempt, ChunkRow, CommitPlan, CommitRecords, DocumentFilter, EmbeddingLedger, GivenUp,
     IndexLedger, IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf,

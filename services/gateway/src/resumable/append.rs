@@ -82,7 +82,7 @@ impl<'a> Writer<'a> {
     pub(super) async fn open(service: &'a Resumables, upload: Resumable) -> Result<Self> {
         let mut part = BytesMut::new();
         if let Some((key, bytes)) = &upload.progress.tail {
-            let mut tail = service.store.get(key, Some(0..*bytes)).await?;
+            let mut tail = service.ports.store.get(key, Some(0..*bytes)).await?;
             while let Some(piece) = tail.next().await {
                 part.extend_from_slice(&piece?);
             }
@@ -218,7 +218,7 @@ impl<'a> Writer<'a> {
         let (upload_id, epoch) = (self.upload.began.upload_id, self.upload.epoch);
         if number > self.upload.reserved {
             let up_to = number.saturating_add(RESERVED - 1);
-            if !self.service.uploads.reserve(upload_id, epoch, up_to).await? {
+            if !self.service.ports.uploads.reserve(upload_id, epoch, up_to).await? {
                 return Err(taken_over());
             }
             self.upload.reserved = up_to;
@@ -227,16 +227,16 @@ impl<'a> Writer<'a> {
         let parts_id = match &self.upload.parts_id {
             Some(id) => id.clone(),
             None => {
-                let id = self.service.store.begin_parts(&key).await?;
-                if !self.service.uploads.set_parts_id(upload_id, epoch, &id).await? {
-                    self.service.store.abort_parts(&key, &id).await?;
+                let id = self.service.ports.store.begin_parts(&key).await?;
+                if !self.service.ports.uploads.set_parts_id(upload_id, epoch, &id).await? {
+                    self.service.ports.store.abort_parts(&key, &id).await?;
                     return Err(taken_over());
                 }
                 self.upload.parts_id.insert(id).clone()
             }
         };
         let progress = self.progress(None);
-        let (store, bytes) = (self.service.store.clone(), self.part.split().freeze());
+        let (store, bytes) = (self.service.ports.store.clone(), self.part.split().freeze());
         let arrives = tokio::spawn(async move { store.put_part(&key, &parts_id, number, bytes).await });
         self.on_their_way.push_back(Sent { arrives, progress });
         self.next += 1;
@@ -261,7 +261,7 @@ impl<'a> Writer<'a> {
     }
 
     async fn record(&mut self, progress: Progress) -> Result<(), Problem> {
-        let (uploads, upload_id) = (&self.service.uploads, self.upload.began.upload_id);
+        let (uploads, upload_id) = (&self.service.ports.uploads, self.upload.began.upload_id);
         let expires_at = self.service.expires_at();
         if !uploads.advance(upload_id, self.upload.epoch, &self.unchecked, &progress, expires_at).await? {
             return Err(taken_over());
@@ -300,7 +300,7 @@ impl<'a> Writer<'a> {
         let size = bytes.len() as u64;
         // The whole file, or what the next request begins with.
         let key = if is_all { self.upload.began.blob_key.clone() } else { new_key() };
-        self.service.store.put(&key, stream::once(async { Ok(bytes) }).boxed()).await?;
+        self.service.ports.store.put(&key, stream::once(async { Ok(bytes) }).boxed()).await?;
         let mut progress = self.progress((!is_all).then_some((key, size)));
         progress.offset += size;
         self.record(progress).await

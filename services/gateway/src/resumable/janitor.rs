@@ -36,7 +36,7 @@ pub(crate) async fn run(uploads: Resumables, token: CancellationToken) -> Result
 }
 
 async fn round(uploads: &Resumables) -> Result<(), Fault> {
-    for upload_id in uploads.uploads.unfinished(Utc::now() - DEAD, PORTION).await? {
+    for upload_id in uploads.ports.uploads.unfinished(Utc::now() - DEAD, PORTION).await? {
         match finish(uploads, upload_id).await {
             Ok(()) => {}
             Err(problem) if problem.retry_after.is_some() => {
@@ -48,10 +48,10 @@ async fn round(uploads: &Resumables) -> Result<(), Fault> {
             }
         }
     }
-    for upload in uploads.uploads.expired(Utc::now(), PORTION).await? {
+    for upload in uploads.ports.uploads.expired(Utc::now(), PORTION).await? {
         let upload_id = upload.began.upload_id;
         // Another gateway may have been faster.
-        if uploads.uploads.terminate(upload_id).await?.is_some() {
+        if uploads.ports.uploads.terminate(upload_id).await?.is_some() {
             uploads.clear(&upload).await?;
             if upload.outcome.is_none() {
                 tracing::info!(%upload_id, bytes = upload.progress.offset, "upload expired");
@@ -63,8 +63,10 @@ async fn round(uploads: &Resumables) -> Result<(), Fault> {
 
 /// Does what the gateway that received the last byte did not come to do.
 async fn finish(uploads: &Resumables, upload_id: UploadId) -> Result<(), Problem> {
-    let Some(upload) = uploads.uploads.resumable(upload_id).await? else { return Ok(()) };
-    let Some(upload) = uploads.uploads.claim(upload_id, upload.progress.offset).await? else { return Ok(()) };
+    let Some(upload) = uploads.ports.uploads.resumable(upload_id).await? else { return Ok(()) };
+    let Some(upload) = uploads.ports.uploads.claim(upload_id, upload.progress.offset).await? else {
+        return Ok(());
+    };
     let context = RequestContext::of_work(&upload.began.correlation_id);
     uploads.end(upload, &context).await?;
     tracing::info!(%upload_id, "ended an upload that its gateway had left");

@@ -55,13 +55,20 @@ const TOLD: TimeDelta = TimeDelta::days(1);
 
 /// What resumable uploads rest on.
 #[derive(Clone)]
+pub(crate) struct Ports {
+    pub(crate) uploads: Arc<dyn ResumableUploads>,
+    pub(crate) batches: Arc<dyn Batches>,
+    pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) store: Arc<dyn PartStore>,
+    pub(crate) acceptor: Acceptor,
+    /// Bodies that are read at once.
+    pub(crate) slots: Arc<Semaphore>,
+}
+
+/// Takes resumable uploads.
+#[derive(Clone)]
 pub(crate) struct Resumables {
-    uploads: Arc<dyn ResumableUploads>,
-    batches: Arc<dyn Batches>,
-    intake: Arc<dyn Intake>,
-    store: Arc<dyn PartStore>,
-    acceptor: Acceptor,
-    slots: Arc<Semaphore>,
+    ports: Ports,
     max_file_bytes: u64,
     expiry: TimeDelta,
     /// The gateway stops: what is being received is put down for the next.
@@ -77,23 +84,9 @@ pub(crate) struct Begin {
 }
 
 impl Resumables {
-    pub(crate) fn new(
-        config: &GatewayConfig,
-        uploads: Arc<dyn ResumableUploads>,
-        batches: Arc<dyn Batches>,
-        intake: Arc<dyn Intake>,
-        store: Arc<dyn PartStore>,
-        acceptor: Acceptor,
-        slots: Arc<Semaphore>,
-        stopping: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(config: &GatewayConfig, ports: Ports, stopping: CancellationToken) -> Self {
         Self {
-            uploads,
-            batches,
-            intake,
-            store,
-            acceptor,
-            slots,
+            ports,
             max_file_bytes: config.max_file_bytes,
             expiry: TimeDelta::hours(i64::from(config.upload_expiry_hours)),
             stopping,
@@ -115,7 +108,7 @@ impl Resumables {
         }
         let Said { text, filename, details } = begin.said;
         if let Some(batch_id) = details.batch_id {
-            check_announced(&*self.batches, batch_id).await?;
+            check_announced(&*self.ports.batches, batch_id).await?;
         }
         let upload = NewResumable {
             upload_id: UploadId::generate(),
@@ -135,7 +128,7 @@ impl Resumables {
             correlation_id: context.correlation_id.clone(),
             expires_at: self.expires_at(),
         };
-        self.uploads.begin(&upload).await?;
+        self.ports.uploads.begin(&upload).await?;
         tracing::debug!(upload_id = %upload.upload_id, length = upload.length, "upload begun");
         self.find(upload.upload_id).await
     }
@@ -156,7 +149,7 @@ impl Resumables {
 
     /// An upload by its id.
     pub(crate) async fn find(&self, upload_id: UploadId) -> Result<Resumable, Problem> {
-        self.uploads.resumable(upload_id).await?.ok_or_else(|| no_such_upload(upload_id))
+        self.ports.uploads.resumable(upload_id).await?.ok_or_else(|| no_such_upload(upload_id))
     }
 
     /// Receives bytes that begin at `offset`; the upload as it is then. Where the body breaks off,
@@ -171,14 +164,14 @@ impl Resumables {
         context: &RequestContext,
     ) -> Result<Resumable, Problem> {
         let _slot = self.slot().await?;
-        let Some(mut upload) = self.uploads.claim(upload_id, offset).await? else {
+        let Some(mut upload) = self.ports.uploads.claim(upload_id, offset).await? else {
             return Err(self.not_there(upload_id, offset).await);
         };
         if let Some(length) = length
             && upload.began.length != Some(length)
         {
             self.check_length(length)?;
-            if length < offset || !self.uploads.set_length(upload_id, upload.epoch, length).await? {
+            if length < offset || !self.ports.uploads.set_length(upload_id, upload.epoch, length).await? {
                 return Err(Problem::bad_request(
                     "length_known",
                     "the length of this upload is known already, and is another one",
@@ -193,7 +186,7 @@ impl Resumables {
             Err(problem) if problem.status == axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16() => {
                 // No byte more could change that.
                 self.terminate(upload_id).await?;
-                record_jobless(&*self.batches, batch_id, &[rejected(&filename, &problem)]).await;
+                record_jobless(&*self.ports.batches, batch_id, &[rejected(&filename, &problem)]).await;
                 return Err(problem);
             }
             Err(problem) => return Err(problem),
@@ -202,7 +195,11 @@ impl Resumables {
     }
 
     async fn slot(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.slots.acquire().await.map_err(|_| Problem::unavailable("stopping", "the gateway is stopping"))
+        self.ports
+            .slots
+            .acquire()
+            .await
+            .map_err(|_| Problem::unavailable("stopping", "the gateway is stopping"))
     }
 
     /// Why an upload could not be claimed.
@@ -239,7 +236,7 @@ impl Resumables {
         }
         begin.length = Some(blobs.iter().map(|(_, bytes)| bytes).sum());
         let upload = self.begin(begin, context).await?;
-        let store = self.store.clone();
+        let store = self.ports.store.clone();
         let body = stream::iter(blobs)
             .then(move |(key, _)| {
                 let store = store.clone();
@@ -269,10 +266,10 @@ impl Resumables {
         let upload_id = began.upload_id;
         if !upload.is_stored {
             if let Some(parts_id) = &upload.parts_id {
-                let parts = self.uploads.stored_parts(upload_id).await?;
-                self.store.complete_parts(&began.blob_key, parts_id, &parts).await?;
+                let parts = self.ports.uploads.stored_parts(upload_id).await?;
+                self.ports.store.complete_parts(&began.blob_key, parts_id, &parts).await?;
             }
-            if !self.uploads.stored(upload_id, upload.epoch).await? {
+            if !self.ports.uploads.stored(upload_id, upload.epoch).await? {
                 return Err(taken_over());
             }
             upload.is_stored = true;
@@ -285,7 +282,7 @@ impl Resumables {
             size: upload.progress.offset,
             sha256: append::hex(append::hash_of(&upload.progress.hash)?),
         };
-        let accepted = self.acceptor.accept(new_upload(&upload, blob.clone()), context).await?;
+        let accepted = self.ports.acceptor.accept(new_upload(&upload, blob.clone()), context).await?;
         // This very upload, where an earlier end of it was not put on record.
         let duplicate = accepted.duplicate && accepted.document.job_id != began.job_id;
         let outcome = Outcome {
@@ -294,12 +291,12 @@ impl Resumables {
             duplicate,
             sha256: blob.sha256,
         };
-        self.uploads.finish(upload_id, &outcome, Utc::now() + TOLD).await?;
+        self.ports.uploads.finish(upload_id, &outcome, Utc::now() + TOLD).await?;
         metrics::UPLOADS.with_label_values(&[if duplicate { "duplicate" } else { "accepted" }]).inc();
         if duplicate {
             let why = Why::Duplicate(outcome.document_id, outcome.job_id);
             let jobless = Jobless { filename: began.filename.clone(), why };
-            record_jobless(&*self.batches, began.batch_id, &[jobless]).await;
+            record_jobless(&*self.ports.batches, began.batch_id, &[jobless]).await;
             self.discard(&blob.key).await;
         }
         upload.outcome = Some(outcome);
@@ -309,8 +306,8 @@ impl Resumables {
     /// What became of an upload, as every uploader is told.
     pub(crate) async fn file(&self, upload: &Resumable) -> Result<Option<UploadedFile>, Problem> {
         let Some(outcome) = &upload.outcome else { return Ok(None) };
-        let Some(job) = self.intake.job(outcome.job_id).await? else { return Ok(None) };
-        let Some(document) = self.intake.document(outcome.document_id).await? else { return Ok(None) };
+        let Some(job) = self.ports.intake.job(outcome.job_id).await? else { return Ok(None) };
+        let Some(document) = self.ports.intake.document(outcome.document_id).await? else { return Ok(None) };
         let mut reference = document.reference;
         (reference.version, reference.job_id) = (job.version, job.job_id);
         let accepted = Accepted {
@@ -329,7 +326,7 @@ impl Resumables {
 
     /// Removes an upload and what came of it, but for a document.
     pub(crate) async fn terminate(&self, upload_id: UploadId) -> Result<(), Problem> {
-        let Some(upload) = self.uploads.terminate(upload_id).await? else {
+        let Some(upload) = self.ports.uploads.terminate(upload_id).await? else {
             return Err(no_such_upload(upload_id));
         };
         self.clear(&upload).await?;
@@ -340,20 +337,20 @@ impl Resumables {
     async fn clear(&self, upload: &Resumable) -> Result<()> {
         let key = &upload.began.blob_key;
         if let (Some(parts_id), false) = (&upload.parts_id, upload.is_stored) {
-            self.store.abort_parts(key, parts_id).await?;
+            self.ports.store.abort_parts(key, parts_id).await?;
         }
         if let Some((tail, _)) = &upload.progress.tail {
-            self.store.delete(tail).await?;
+            self.ports.store.delete(tail).await?;
         }
-        for unneeded in self.intake.unreferenced(std::slice::from_ref(key)).await? {
-            self.store.delete(&unneeded).await?;
+        for unneeded in self.ports.intake.unreferenced(std::slice::from_ref(key)).await? {
+            self.ports.store.delete(&unneeded).await?;
         }
         Ok(())
     }
 
     /// Removes a blob that nothing names; where that fails, it stays for the janitor.
     async fn discard(&self, key: &str) {
-        if let Err(fault) = self.store.delete(key).await {
+        if let Err(fault) = self.ports.store.delete(key).await {
             tracing::debug!(key, error = %fault, "an unneeded blob stays for the janitor");
         }
     }

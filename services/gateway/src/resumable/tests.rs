@@ -27,16 +27,15 @@ impl Fixture {
 
     /// Another gateway on the same rows and blobs.
     fn with(url: String, ledger: Arc<Ledger>, blobs: Arc<MemoryBlobs>) -> Self {
-        let uploads = Resumables::new(
-            &GatewayConfig::default(),
-            ledger.clone(),
-            ledger.clone(),
-            ledger.clone(),
-            blobs.clone(),
-            Acceptor::new(ledger.clone(), Arc::new(Notify::new())),
-            Arc::new(Semaphore::new(8)),
-            CancellationToken::new(),
-        );
+        let ports = Ports {
+            uploads: ledger.clone(),
+            batches: ledger.clone(),
+            intake: ledger.clone(),
+            store: blobs.clone(),
+            acceptor: Acceptor::new(ledger.clone(), Arc::new(Notify::new())),
+            slots: Arc::new(Semaphore::new(8)),
+        };
+        let uploads = Resumables::new(&GatewayConfig::default(), ports, CancellationToken::new());
         Self { url, uploads, ledger, blobs }
     }
 

@@ -8,6 +8,7 @@ mod dead_letters;
 mod documents;
 mod events;
 mod extract;
+mod imports;
 mod jobs;
 mod ranges;
 mod resumable;
@@ -81,6 +82,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(batches::resume))
         .routes(routes!(batches::cancel))
         .routes(routes!(batches::retry))
+        .routes(routes!(imports::import))
         .routes(routes!(documents::list))
         .routes(routes!(documents::get, documents::delete))
         .routes(routes!(documents::content))

@@ -10,7 +10,7 @@ pub(crate) use accept::{Acceptor, uploaded};
 pub(crate) use batch::{check_announced, record_jobless, rejected};
 pub(crate) use form::{Details, Form, clean_filename};
 pub(crate) use janitor::run as run_janitor;
-pub(crate) use staged::{HEAD_BYTES, new_key, told};
+pub(crate) use staged::{HEAD_BYTES, Refused, Staged, new_key, told};
 
 use crate::{GatewayConfig, metrics};
 use axum::{
@@ -27,7 +27,6 @@ use ragstream_core::{
     ports::{Batches, BlobStore, Jobless, NewBatch, NewUpload, Why},
 };
 use ragstream_runtime::http::RequestContext;
-use staged::{Refused, Staged};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 

@@ -1,9 +1,8 @@
 //! A file on its way in: streamed to blob storage while it is hashed.
 
 use crate::metrics;
-use axum::extract::multipart::{Field, MultipartError};
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use ragstream_api::problem::Problem;
 use ragstream_core::{
     document::Blob,
@@ -39,10 +38,10 @@ pub(crate) fn told(filename: &str, head: &[u8]) -> Result<String, Fault> {
 static UNNEEDED: Seldom = Seldom::new();
 
 /// A file whose bytes are stored, and removed again on drop unless [kept](Staged::keep).
-pub(super) struct Staged {
-    pub(super) filename: String,
-    pub(super) content_type: String,
-    pub(super) blob: Blob,
+pub(crate) struct Staged {
+    pub(crate) filename: String,
+    pub(crate) content_type: String,
+    pub(crate) blob: Blob,
     _stored: Stored,
 }
 
@@ -68,28 +67,24 @@ impl Drop for Stored {
 }
 
 /// Why a file was not stored.
-pub(super) enum Refused {
-    /// The file is at fault, or the store; the request goes on.
+pub(crate) enum Refused<E> {
+    /// The file is at fault, or the store; what comes after it can be read.
     File(Problem),
-    /// The request's body can't be read on.
-    Request(MultipartError),
-}
-
-impl From<MultipartError> for Refused {
-    fn from(error: MultipartError) -> Self {
-        Self::Request(error)
-    }
+    /// Its bytes can't be read on.
+    Request(E),
 }
 
 impl Staged {
-    /// Reads a file part to its end into blob storage.
-    pub(super) async fn receive(
-        mut field: Field<'_>,
+    /// Reads a file to its end into blob storage.
+    pub(crate) async fn receive<E>(
+        bytes: impl Stream<Item = Result<Bytes, E>> + Unpin,
         filename: &str,
         max_bytes: u64,
         blobs: Arc<dyn BlobStore>,
-    ) -> Result<Self, Refused> {
-        let head = read_head(&mut field).await?;
+    ) -> Result<Self, Refused<E>> {
+        // Its end is met twice: while the head is read, and after it.
+        let mut bytes = bytes.fuse();
+        let head = read_head(&mut bytes).await.map_err(Refused::Request)?;
         if head.is_empty() {
             return Err(Refused::File(Problem::unprocessable(
                 "empty_file",
@@ -104,7 +99,7 @@ impl Staged {
         let put = blobs.put(&key, piped(receiver));
         let mut feed = Feed { hash: Sha256::new(), size: 0, max_bytes, sender };
         let (put, fed) = tokio::join!(put, async {
-            let fed = feed.all(head, &mut field).await;
+            let fed = feed.all(head, &mut bytes).await;
             (fed, feed.finish())
         });
         let (fed, (size, hash)) = fed;
@@ -120,16 +115,16 @@ impl Staged {
     }
 
     /// The blob belongs to a document now.
-    pub(super) fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self._stored.key = None;
     }
 }
 
 /// The first bytes of a file, up to [`HEAD_BYTES`] or somewhat more.
-async fn read_head(field: &mut Field<'_>) -> Result<Bytes, MultipartError> {
+async fn read_head<E>(bytes: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) -> Result<Bytes, E> {
     let mut head = BytesMut::new();
     while head.len() < HEAD_BYTES {
-        match field.chunk().await? {
+        match bytes.try_next().await? {
             Some(more) => head.extend_from_slice(&more),
             None => break,
         }
@@ -151,7 +146,11 @@ struct Feed {
 }
 
 impl Feed {
-    async fn all(&mut self, head: Bytes, field: &mut Field<'_>) -> Result<(), Refused> {
+    async fn all<E>(
+        &mut self,
+        head: Bytes,
+        bytes: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    ) -> Result<(), Refused<E>> {
         let mut next = Some(head);
         while let Some(piece) = next {
             self.size += piece.len() as u64;
@@ -168,11 +167,11 @@ impl Feed {
                 // The store gave up; its own error says why.
                 return Ok(());
             }
-            next = match field.chunk().await {
+            next = match bytes.try_next().await {
                 Ok(next) => next,
                 Err(error) => {
                     self.abort("the upload broke off").await;
-                    return Err(error.into());
+                    return Err(Refused::Request(error));
                 }
             };
         }

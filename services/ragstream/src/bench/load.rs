@@ -45,7 +45,7 @@ impl Target {
     }
 
     /// Waits until all jobs are over; how many chunks they had.
-    async fn complete(&self, jobs: &[Uuid]) -> Result<usize> {
+    pub(super) async fn complete(&self, jobs: &[Uuid]) -> Result<usize> {
         let mut chunks = 0;
         for job in jobs {
             let ended = loop {
@@ -71,15 +71,20 @@ pub(crate) struct Pipeline {
 /// From the first upload sent to the last document searchable.
 pub(crate) async fn pipeline(target: &Target, pages: &[String]) -> Result<Pipeline> {
     let begun = Instant::now();
-    let jobs: Vec<Uuid> = stream::iter(pages.iter().cloned().enumerate())
+    let jobs = send(target, pages).await?;
+    let chunks = target.complete(&jobs).await?;
+    Ok(Pipeline { chunks, took: begun.elapsed() })
+}
+
+/// Uploads pages, each by itself; their jobs.
+pub(super) async fn send(target: &Target, pages: &[String]) -> Result<Vec<Uuid>> {
+    stream::iter(pages.iter().cloned().enumerate())
         .map(|(i, page)| async move {
             Ok::<_, anyhow::Error>(target.upload_one(format!("page-{i}.txt"), page).await?.job_id)
         })
         .buffer_unordered(FEEDERS)
         .try_collect()
-        .await?;
-    let chunks = target.complete(&jobs).await?;
-    Ok(Pipeline { chunks, took: begun.elapsed() })
+        .await
 }
 
 /// What the clients saw.

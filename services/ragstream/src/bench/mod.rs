@@ -1,5 +1,6 @@
 //! `ragstream bench`: how fast a node is, against the bare model in the same run; and
-//! `ragstream bench extract`: how fast files are read ([`extract`]).
+//! `ragstream bench extract`: how fast files are read ([`extract`]); and `ragstream bench watchers`:
+//! what watchers cost ([`watchers`]).
 //!
 //! Phases of the first, in order: the bare model, the pipeline on the same chunks, the bare
 //! model again (so that a drifting machine shows), upload latency while
@@ -13,6 +14,7 @@ mod node;
 mod queries;
 mod report;
 mod stats;
+mod watchers;
 
 use crate::{addresses::Addresses, client::Api};
 use anyhow::{Result, ensure};
@@ -60,11 +62,15 @@ pub(crate) struct BenchArgs {
 enum Part {
     /// Measure extraction alone: read the files of a folder as ingestion does, and say how fast.
     Extract(extract::ExtractArgs),
+    /// Measure what watchers of live progress cost the pipeline.
+    Watchers(watchers::WatchersArgs),
 }
 
 pub(crate) async fn run(mut args: BenchArgs) -> Result<()> {
-    if let Some(Part::Extract(args)) = args.part.take() {
-        return extract::run(args).await;
+    match args.part.take() {
+        Some(Part::Extract(args)) => return extract::run(args).await,
+        Some(Part::Watchers(args)) => return watchers::run(args).await,
+        None => {}
     }
     ensure!(args.documents > 0 && args.clients > 0, "give at least one document and one client");
     let corpus = Corpus::new(args.seed);

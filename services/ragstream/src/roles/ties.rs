@@ -14,7 +14,7 @@ use ragstream_kafka::{KafkaDeadLetterLog, KafkaLogScan, group_source, view_sourc
 use ragstream_postgres::Ledger;
 use ragstream_query::QueryConfig;
 use ragstream_runtime::{config::ConfigError, health::Health, tasks::Tasks};
-use ragstream_s3::S3Blobs;
+use ragstream_s3::{S3Blobs, S3Config};
 use ragstream_worker::Source;
 use std::{fs, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -31,6 +31,12 @@ pub(crate) fn tie_gateway(
     listener: TcpListener,
     tasks: &mut Tasks,
 ) -> Result<()> {
+    let mut buckets = ragstream_gateway::Buckets::new();
+    for url in &config.import_s3 {
+        let bucket: S3Config =
+            url.parse().map_err(|e| ConfigError(format!("RAGSTREAM_GATEWAY_IMPORT_S3: {e}")))?;
+        buckets.insert(bucket.bucket.clone(), Arc::new(S3Blobs::new(&bucket)));
+    }
     let ports = ragstream_gateway::Ports {
         intake: ledger.clone(),
         control: ledger.clone(),
@@ -48,6 +54,8 @@ pub(crate) fn tie_gateway(
         lifecycle: ledger.clone(),
         progress: ledger.clone(),
         batches: ledger.clone(),
+        imports: ledger.clone(),
+        buckets,
         webhooks: ledger.clone(),
         events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
         undelivered: log.dead_letters.clone(),
