@@ -381,13 +381,8 @@ CREATE TABLE IF NOT EXISTS batches (
     batch_id    uuid        PRIMARY KEY,
     name        text,
     files_total integer     NOT NULL CHECK (files_total >= 0),
-    -- Who is sent mail once all of its files are over.
-    notify      text[]      NOT NULL DEFAULT '{}',
-    notified_at timestamptz,
     created_at  timestamptz NOT NULL DEFAULT now()
 );
-
-CREATE INDEX IF NOT EXISTS batches_to_notify ON batches (created_at) WHERE notify <> '{}' AND notified_at IS NULL;
 
 -- Files of a batch that got no job: not taken, or here already.
 CREATE TABLE IF NOT EXISTS batch_jobless (

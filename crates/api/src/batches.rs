@@ -14,8 +14,6 @@ use uuid::Uuid;
 pub const MAX_FILES: u32 = 1_000_000;
 /// Longest name of a batch, in bytes.
 pub const MAX_NAME: usize = 512;
-/// Most addresses that are sent mail when a batch is over.
-pub const MAX_NOTIFY: usize = 10;
 
 /// Body of `POST /api/v2/batches`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -27,9 +25,6 @@ pub struct BatchRequest {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Addresses that are sent mail once all files are over, where the server is configured to send mail.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notify: Vec<String>,
 }
 
 /// Most addresses of one import.

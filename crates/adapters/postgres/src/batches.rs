@@ -117,49 +117,17 @@ impl Batches for Ledger {
             .map_err(fault)?;
         Ok(forgotten as u32)
     }
-
-    async fn to_notify(&self, max: u32) -> Result<Vec<(BatchId, Vec<String>)>> {
-        let client = self.client().await?;
-        let rows = client
-            .query(
-                "SELECT b.batch_id, b.notify FROM batches b
-                  WHERE b.notify <> '{}' AND b.notified_at IS NULL
-                    AND NOT EXISTS (SELECT FROM document_jobs j WHERE j.batch_id = b.batch_id
-                                       AND j.stage NOT IN ('complete', 'failed', 'cancelled'))
-                    AND b.files_total <= (SELECT count(*) FROM document_jobs j WHERE j.batch_id = b.batch_id)
-                                       + (SELECT count(*) FROM batch_jobless r WHERE r.batch_id = b.batch_id)
-                  ORDER BY b.created_at LIMIT $1",
-                &[&i64::from(max)],
-            )
-            .await
-            .map_err(fault)?;
-        Ok(rows.iter().map(|row| (BatchId(row.get("batch_id")), row.get("notify"))).collect())
-    }
-
-    async fn notified(&self, batch_id: BatchId) -> Result<()> {
-        let client = self.client().await?;
-        client
-            .execute("UPDATE batches SET notified_at = now() WHERE batch_id = $1", &[&batch_id.0])
-            .await
-            .map(drop)
-            .map_err(fault)
-    }
 }
 
 pub(crate) async fn announce(client: &impl GenericClient, batch: &NewBatch) -> Result<()> {
     let statement = client
         .prepare_cached(
-            "INSERT INTO batches (batch_id, name, files_total, notify) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO batches (batch_id, name, files_total) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
         .await
         .map_err(fault)?;
     let files = batch.files_total.min(i32::MAX as u32) as i32;
-    client
-        .execute(&statement, &[&batch.batch_id.0, &batch.name, &files, &batch.notify])
-        .await
-        .map(drop)
-        .map_err(fault)
+    client.execute(&statement, &[&batch.batch_id.0, &batch.name, &files]).await.map(drop).map_err(fault)
 }
 
 pub(crate) async fn add_jobless(

@@ -17,8 +17,6 @@ pub struct NewBatch {
     pub name: Option<String>,
     /// How many files are to come; more may.
     pub files_total: u32,
-    /// Who is sent mail once all of them are over.
-    pub notify: Vec<String>,
 }
 
 /// A file of a batch that got no job of its own.
@@ -139,13 +137,6 @@ pub trait Batches: Send + Sync {
     /// Removes batches from before `time` that have no job on record any more, at most `max`; returns
     /// how many.
     async fn forget_batches(&self, time: DateTime<Utc>, max: u32) -> Result<u32>;
-
-    /// Announced batches whose files are all over and whose readers were not sent mail yet, with them.
-    /// At most `max`.
-    async fn to_notify(&self, max: u32) -> Result<Vec<(BatchId, Vec<String>)>>;
-
-    /// Its readers were sent mail.
-    async fn notified(&self, batch_id: BatchId) -> Result<()>;
 }
 
 /// Whose events to read.

@@ -56,7 +56,7 @@ impl Fixture {
             attempts: 0,
         };
         let imports: Vec<Import> = sources.iter().map(import).collect();
-        let batch = NewBatch { batch_id, name: None, files_total: sources.len() as u32, notify: Vec::new() };
+        let batch = NewBatch { batch_id, name: None, files_total: sources.len() as u32 };
         self.ledger.begin_import(&batch, &imports).await.unwrap();
         batch_id
     }

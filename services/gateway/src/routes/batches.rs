@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use ragstream_api::{
     batches::{
         BatchCommanded, BatchCreated, BatchFile, BatchFilesResponse, BatchLinks, BatchRequest, BatchResponse,
-        BatchesResponse, MAX_FILES, MAX_NAME, MAX_NOTIFY,
+        BatchesResponse, MAX_FILES, MAX_NAME,
     },
     documents::JobResponse,
     problem::Problem,
@@ -55,17 +55,14 @@ pub(crate) async fn create(
 }
 
 fn checked(request: BatchRequest) -> Result<NewBatch, Problem> {
-    let BatchRequest { files_total, name, notify } = request;
+    let BatchRequest { files_total, name } = request;
     if files_total > MAX_FILES {
         return Err(invalid("files_total", format_args!("is more than {MAX_FILES}")));
     }
     if name.as_ref().is_some_and(|name| name.len() > MAX_NAME || name.contains('\0')) {
         return Err(invalid("name", format_args!("is longer than {MAX_NAME} bytes, or holds a zero")));
     }
-    if notify.len() > MAX_NOTIFY {
-        return Err(invalid("notify", format_args!("has more than {MAX_NOTIFY} addresses")));
-    }
-    Ok(NewBatch { batch_id: BatchId::generate(), name, files_total, notify })
+    Ok(NewBatch { batch_id: BatchId::generate(), name, files_total })
 }
 
 #[derive(Deserialize, IntoParams)]

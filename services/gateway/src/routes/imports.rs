@@ -70,7 +70,7 @@ pub(crate) async fn import(
             attempts: 0,
         })
         .collect();
-    let batch = NewBatch { batch_id, name, files_total, notify: Vec::new() };
+    let batch = NewBatch { batch_id, name, files_total };
     gateway.importer.imports.begin_import(&batch, &imports).await?;
     gateway.importer.begun.notify_one();
     tracing::info!(%batch_id, sources = imports.len(), "import begun");

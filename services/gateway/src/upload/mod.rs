@@ -113,7 +113,7 @@ impl Uploads {
         }
         let batch_id = BatchId::generate();
         if files > 1 {
-            let batch = NewBatch { batch_id, name: None, files_total: files as u32, notify: Vec::new() };
+            let batch = NewBatch { batch_id, name: None, files_total: files as u32 };
             self.batches.announce(&batch).await?;
         }
         Ok(batch_id)

@@ -57,7 +57,7 @@ pub(crate) struct BenchArgs {
     addresses: Addresses,
 }
 
-/// What is measured instead of a node.
+/// What is measured instead of all that.
 #[derive(Subcommand)]
 enum Part {
     /// Measure extraction alone: read the files of a folder as ingestion does, and say how fast.
