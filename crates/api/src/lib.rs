@@ -8,6 +8,7 @@ pub mod admin;
 pub mod batches;
 pub mod dead_letters;
 pub mod documents;
+pub mod outage;
 pub mod problem;
 pub mod search;
 pub mod system;

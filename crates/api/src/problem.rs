@@ -1,24 +1,18 @@
 //! Errors as RFC 9457 `application/problem+json`.
 
+use crate::outage;
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use ragstream_core::{
-    fault::{Fault, FaultKind},
-    seldom::Seldom,
-};
+use ragstream_core::fault::{Fault, FaultKind};
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
 use utoipa::ToSchema;
 
 /// What clients are asked to wait when a dependency is down, in seconds: about
 /// the time that a broker or database takes to restart.
 const RETRY_AFTER_SECONDS: u64 = 5;
-
-/// An outage is logged when it begins, not with every request that it refuses.
-static OUTAGES: Seldom = Seldom::new();
 
 /// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -84,6 +78,11 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, class, detail)
     }
 
+    /// 422: a field of the request, and why it is not as it should be.
+    pub fn invalid_field(field: &str, why: impl std::fmt::Display) -> Self {
+        Self::unprocessable("invalid_field", format!("`{field}` {why}"))
+    }
+
     /// 503: not now; try again after a while.
     pub fn unavailable(class: &str, detail: impl Into<String>) -> Self {
         Self {
@@ -103,9 +102,7 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         match (fault.kind, fault.class) {
             (FaultKind::Unavailable, class) => {
-                if let Some(more) = OUTAGES.say(class, Instant::now()) {
-                    tracing::warn!(class, error = %fault, more, "requests not served: a dependency is down");
-                }
+                outage::log("requests", &fault);
                 Self::unavailable(class, format!("{}; try again later", fault.message))
             }
             (FaultKind::Invalid, "blob_missing") => Self::not_found(fault.message),

@@ -9,6 +9,10 @@ use std::{
 /// How often the same thing is said: an outage is a line at its beginning, and one a minute.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// What this process said of outages, by the class of their faults: whoever meets one first
+/// tells of it, for all who wait for the same part.
+pub static OUTAGES: Seldom = Seldom::new();
+
 /// Lets a line through once a minute, and counts those that it held back.
 #[derive(Debug, Default)]
 pub struct Seldom(Mutex<BTreeMap<&'static str, (Instant, u64)>>);

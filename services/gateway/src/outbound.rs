@@ -40,6 +40,9 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(30);
 const IDLE_PER_HOST: usize = 4;
 
+/// How those who are asked find us in their logs.
+pub(crate) const USER_AGENT: &str = concat!("ragstream/", env!("CARGO_PKG_VERSION"));
+
 /// Sends requests to public addresses, or to any where that is allowed.
 #[derive(Clone)]
 pub(crate) struct Outbound {

@@ -6,6 +6,7 @@ use crate::metrics;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::Utc;
 use prometheus::{Gauge, IntCounter, IntGauge};
+use ragstream_api::outage;
 use ragstream_core::{
     fault::Fault,
     ports::{Outbox, Publisher},
@@ -103,10 +104,8 @@ impl Queue {
                     }
                 }
                 Err(fault) => {
-                    if !failing {
-                        tracing::warn!(queue = self.name, class = fault.class, error = %fault, "records wait");
-                        failing = true;
-                    }
+                    failing = true;
+                    outage::log(self.name, &fault);
                     self.observe().await;
                     let delay = delays.next().unwrap_or(MAX_BACKOFF);
                     tokio::select! {

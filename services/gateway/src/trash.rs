@@ -3,6 +3,7 @@
 //! they are gone, so that no outage leaves one behind.
 
 use futures::future::try_join_all;
+use ragstream_api::outage;
 use ragstream_core::{
     fault::{Fault, Result},
     ports::{BlobStore, Trash},
@@ -26,15 +27,9 @@ pub(crate) async fn run(
     deleted: Arc<Notify>,
     token: CancellationToken,
 ) -> Result<(), Fault> {
-    let mut failing = false;
     while !token.is_cancelled() {
-        match empty(&*trash, &*blobs).await {
-            Ok(()) => failing = false,
-            // Told once: it goes on every few seconds until the store is back.
-            Err(fault) if !std::mem::replace(&mut failing, true) => {
-                tracing::warn!(class = fault.class, error = %fault, "removing blobs waits");
-            }
-            Err(_) => {}
+        if let Err(fault) = empty(&*trash, &*blobs).await {
+            outage::log("the removal of blobs", &fault);
         }
         tokio::select! {
             () = deleted.notified() => {}

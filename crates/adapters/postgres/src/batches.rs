@@ -138,10 +138,10 @@ pub(crate) async fn add_jobless(
     let statement = client
         .prepare_cached(
             "INSERT INTO batch_jobless (batch_id, filename, problem, document_id, job_id)
-             SELECT $1, file.filename, file.problem, file.document_id, file.job_id
-               FROM unnest($2::text[], $3::jsonb[], $4::uuid[], $5::uuid[]) WITH ORDINALITY
+             SELECT b.batch_id, file.filename, file.problem, file.document_id, file.job_id
+               FROM batches b, unnest($2::text[], $3::jsonb[], $4::uuid[], $5::uuid[]) WITH ORDINALITY
                       AS file (filename, problem, document_id, job_id, n)
-              ORDER BY file.n",
+              WHERE b.batch_id = $1 ORDER BY file.n",
         )
         .await
         .map_err(fault)?;

@@ -8,19 +8,17 @@ use ragstream_core::{
     document::Metadata,
     fault::Result,
     id::{BatchId, ImportId},
-    ports::{Import, Imports, Jobless, NewBatch},
+    ports::{Import, Imports, Jobless, NewBatch, NewImport},
 };
 use tokio_postgres::{Row, types::Json};
 
 #[async_trait]
 impl Imports for Ledger {
-    async fn begin_import(&self, batch: &NewBatch, imports: &[Import]) -> Result<()> {
+    async fn begin_import(&self, batch: &NewBatch, wanted: &NewImport, sources: &[String]) -> Result<()> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await.map_err(fault)?;
         crate::batches::announce(&transaction, batch).await?;
-        for import in imports {
-            insert(&transaction, import, std::slice::from_ref(&import.source)).await?;
-        }
+        insert(&transaction, wanted, sources).await?;
         transaction.commit().await.map_err(fault)
     }
 
@@ -46,13 +44,13 @@ impl Imports for Ledger {
         if !remove(&transaction, import.import_id).await? {
             return Ok(());
         }
-        insert(&transaction, import, sources).await?;
+        insert(&transaction, &import.wanted, sources).await?;
         // The prefix itself was counted as one.
         let more = sources.len().min(i32::MAX as usize) as i32 - 1;
         transaction
             .execute(
                 "UPDATE batches SET files_total = files_total + $2 WHERE batch_id = $1",
-                &[&import.batch_id.0, &more],
+                &[&import.wanted.batch_id.0, &more],
             )
             .await
             .map_err(fault)?;
@@ -66,7 +64,8 @@ impl Imports for Ledger {
             return Ok(());
         }
         if let Some(jobless) = jobless {
-            crate::batches::add_jobless(&transaction, import.batch_id, std::slice::from_ref(jobless)).await?;
+            crate::batches::add_jobless(&transaction, import.wanted.batch_id, std::slice::from_ref(jobless))
+                .await?;
         }
         transaction.commit().await.map_err(fault)
     }
@@ -93,8 +92,7 @@ async fn remove(transaction: &impl GenericClient, import_id: ImportId) -> Result
     Ok(removed == 1)
 }
 
-/// Sources that are fetched as `like` says.
-async fn insert(transaction: &impl GenericClient, like: &Import, sources: &[String]) -> Result<()> {
+async fn insert(transaction: &impl GenericClient, wanted: &NewImport, sources: &[String]) -> Result<()> {
     let statement = transaction
         .prepare_cached(
             "INSERT INTO imports (import_id, batch_id, source, collection, metadata, priority, correlation_id)
@@ -108,11 +106,11 @@ async fn insert(transaction: &impl GenericClient, like: &Import, sources: &[Stri
         .execute(
             &statement,
             &[
-                &like.batch_id.0,
-                &like.collection,
-                &Json(&like.metadata),
-                &like.priority,
-                &like.correlation_id,
+                &wanted.batch_id.0,
+                &wanted.collection,
+                &Json(&wanted.metadata),
+                &wanted.priority,
+                &wanted.correlation_id,
                 &ids,
                 &sources,
             ],
@@ -125,12 +123,14 @@ async fn insert(transaction: &impl GenericClient, like: &Import, sources: &[Stri
 fn import(row: &Row) -> Import {
     Import {
         import_id: ImportId(row.get("import_id")),
-        batch_id: BatchId(row.get("batch_id")),
         source: row.get("source"),
-        collection: row.get("collection"),
-        metadata: row.get::<_, Json<Metadata>>("metadata").0,
-        priority: row.get("priority"),
-        correlation_id: row.get("correlation_id"),
+        wanted: NewImport {
+            batch_id: BatchId(row.get("batch_id")),
+            collection: row.get("collection"),
+            metadata: row.get::<_, Json<Metadata>>("metadata").0,
+            priority: row.get("priority"),
+            correlation_id: row.get("correlation_id"),
+        },
         attempts: row.get::<_, i32>("attempts") as u32,
     }
 }

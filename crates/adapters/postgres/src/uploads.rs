@@ -28,19 +28,20 @@ struct OutcomeColumn {
 
 #[async_trait]
 impl ResumableUploads for Ledger {
-    async fn begin(&self, upload: &NewResumable) -> Result<()> {
+    async fn begin(&self, upload: &NewResumable) -> Result<Resumable> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "INSERT INTO uploads (upload_id, kind, document_id, job_id, batch_id, collection, external_id,
                                       filename, metadata, priority, correlation_id, metadata_said, concat_said,
                                       blob_key, length, expires_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                 RETURNING *",
             )
             .await
             .map_err(fault)?;
-        client
-            .execute(
+        let row = client
+            .query_one(
                 &statement,
                 &[
                     &upload.upload_id.0,
@@ -62,8 +63,8 @@ impl ResumableUploads for Ledger {
                 ],
             )
             .await
-            .map(drop)
-            .map_err(fault)
+            .map_err(fault)?;
+        resumable(&row)
     }
 
     async fn resumable(&self, upload_id: UploadId) -> Result<Option<Resumable>> {

@@ -4,15 +4,11 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream::Fuse};
 use ragstream_core::{
     fault::Result,
-    ports::{ByteStream, PART_BYTES},
+    ports::{ByteStream, PART_BYTES, fill_part},
 };
 
 /// The size of a part, and the largest body that is sent in one request.
 pub(crate) const PART: usize = PART_BYTES;
-
-/// A part that has come to this size will be a whole one, most likely: its memory is
-/// taken at once, for growing by doubling would take up to twice as much.
-const LIKELY_WHOLE: usize = 1 << 20;
 
 /// Reads parts from a stream.
 pub(crate) struct Parts {
@@ -36,11 +32,7 @@ impl Parts {
                     None => break,
                 }
             }
-            let more = self.piece.split_to(self.piece.len().min(PART - part.len()));
-            if part.len() + more.len() >= LIKELY_WHOLE {
-                part.reserve(PART - part.len());
-            }
-            part.extend_from_slice(&more);
+            fill_part(&mut part, &mut self.piece);
         }
         Ok((!part.is_empty()).then(|| part.freeze()))
     }

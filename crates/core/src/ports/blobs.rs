@@ -1,6 +1,6 @@
 use crate::{fault::Result, ports::Probe};
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
 use std::ops::Range;
 
@@ -43,6 +43,20 @@ pub trait BlobStore: Probe {
 /// Size of the parts that a blob is written in over several calls, but for the last one:
 /// S3 wants at least 5 MiB, and larger parts only cost memory.
 pub const PART_BYTES: usize = 8 << 20;
+
+/// A part that has come to this size will be a whole one, most likely: its memory is taken at
+/// once, for growing by doubling would take up to twice as much.
+const LIKELY_WHOLE: usize = 1 << 20;
+
+/// Moves into a part what fits of a piece; the bytes that did.
+pub fn fill_part(part: &mut BytesMut, piece: &mut Bytes) -> Bytes {
+    let fits = piece.split_to(piece.len().min(PART_BYTES - part.len()));
+    if part.len() + fits.len() >= LIKELY_WHOLE {
+        part.reserve(PART_BYTES - part.len());
+    }
+    part.extend_from_slice(&fits);
+    fits
+}
 
 /// The most parts of a blob, which is S3's limit: 80,000 MiB.
 pub const MAX_PARTS: u16 = 10_000;

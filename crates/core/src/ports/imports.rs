@@ -7,16 +7,12 @@ use crate::{
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Something to be fetched: a file, or what lies under a prefix.
+/// What is to be fetched for a batch, and what becomes of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Import {
-    /// Its id.
-    pub import_id: ImportId,
+pub struct NewImport {
     /// The files that it belongs to.
     pub batch_id: BatchId,
-    /// `https://…` or `http://…`; `s3://bucket/key`, or with a `/` at the end a prefix.
-    pub source: String,
-    /// Where the document goes.
+    /// Where documents go.
     pub collection: String,
     /// The uploader's metadata.
     pub metadata: Metadata,
@@ -24,6 +20,17 @@ pub struct Import {
     pub priority: i16,
     /// The id under which its log lines are found.
     pub correlation_id: String,
+}
+
+/// Something to be fetched: a file, or what lies under a prefix.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Import {
+    /// Its id.
+    pub import_id: ImportId,
+    /// `https://…` or `http://…`; `s3://bucket/key`, or with a `/` at the end a prefix.
+    pub source: String,
+    /// What becomes of it.
+    pub wanted: NewImport,
     /// How often it was tried.
     pub attempts: u32,
 }
@@ -31,8 +38,8 @@ pub struct Import {
 /// What is to be fetched, on record until it was.
 #[async_trait]
 pub trait Imports: Send + Sync {
-    /// Announces a batch, and what is to be fetched for it.
-    async fn begin_import(&self, batch: &NewBatch, imports: &[Import]) -> Result<()>;
+    /// Announces a batch, and the sources that are to be fetched for it.
+    async fn begin_import(&self, batch: &NewBatch, wanted: &NewImport, sources: &[String]) -> Result<()>;
 
     /// The oldest that wait, at most `max`; nobody else is given them for `lease`.
     async fn claim_imports(&self, max: u32, lease: TimeDelta) -> Result<Vec<Import>>;

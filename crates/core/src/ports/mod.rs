@@ -15,14 +15,14 @@ mod publisher;
 mod uploads;
 mod verify;
 
-pub use blobs::{BlobInfo, BlobStore, ByteStream, MAX_PARTS, PART_BYTES, PartStore, StoredPart};
+pub use blobs::{BlobInfo, BlobStore, ByteStream, MAX_PARTS, PART_BYTES, PartStore, StoredPart, fill_part};
 pub use control::{ControlRecords, Controlled, JobCommand, JobControl, JobFilter, Removed, Trash};
 pub use dead_letters::{
     DeadLetterLog, DeadLetterReader, Place, RawHeader, RawPublisher, RawRecord, Redrive, RedriveLedger,
     Redriven, RedrivenLetter, StoredRecord, Stretch,
 };
 pub use embedder::{Embedder, ModelInfo};
-pub use imports::{Import, Imports};
+pub use imports::{Import, Imports, NewImport};
 pub use ledger::{
     Accepted, Attempt, ChunkRow, CommitPlan, CommitRecords, DocumentFilter, EmbeddingLedger, GivenUp,
     IndexLedger, IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf,

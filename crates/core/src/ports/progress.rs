@@ -122,7 +122,7 @@ pub trait Batches: Send + Sync {
     /// Whether it was announced.
     async fn is_announced(&self, batch_id: BatchId) -> Result<bool>;
 
-    /// Puts on record which files of it got no job.
+    /// Puts on record which files of it got no job, where it was announced.
     async fn add_jobless(&self, batch_id: BatchId, files: &[Jobless]) -> Result<()>;
 
     /// How far these are; those that there are not are left out.

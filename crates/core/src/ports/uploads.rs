@@ -133,8 +133,8 @@ impl Resumable {
 /// whoever had it: every call of the earlier one is refused by its epoch (`false`, `None`).
 #[async_trait]
 pub trait ResumableUploads: Send + Sync {
-    /// Puts a new one on record.
-    async fn begin(&self, upload: &NewResumable) -> Result<()>;
+    /// Puts a new one on record, of which nothing is stored.
+    async fn begin(&self, upload: &NewResumable) -> Result<Resumable>;
 
     /// One of them, unless it has expired.
     async fn resumable(&self, upload_id: UploadId) -> Result<Option<Resumable>>;

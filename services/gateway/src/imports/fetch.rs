@@ -1,7 +1,7 @@
 //! One file from where it lies, or the names of those under a prefix.
 
 use super::Importer;
-use crate::outbound::Unanswered;
+use crate::outbound::{USER_AGENT, Unanswered};
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use http_body_util::{BodyExt, Full};
@@ -18,7 +18,6 @@ const REDIRECTS: usize = 5;
 const ANSWERED: Duration = Duration::from_secs(30);
 /// Files under one prefix; more are imported prefix by prefix.
 const MAX_FILES: usize = 100_000;
-const USER_AGENT: &str = concat!("ragstream/", env!("CARGO_PKG_VERSION"));
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -51,8 +50,7 @@ pub(super) async fn fetch(importer: &Importer, source: &str) -> Result<Fetched, 
 
 async fn from_bucket(importer: &Importer, place: &str) -> Result<Fetched, Unfetched> {
     let (name, key) = place.split_once('/').unwrap_or((place, ""));
-    let unknown = || Unfetched::Never(Problem::unprocessable("bucket_refused", super::not_configured(name)));
-    let bucket = importer.buckets.get(name).ok_or_else(unknown)?;
+    let bucket = importer.bucket(name).map_err(Unfetched::Never)?;
     let fault = |fault: Fault| match fault.is_unavailable() {
         true => Unfetched::Unavailable(fault),
         false => Unfetched::Never(fault.into()),
@@ -87,9 +85,9 @@ async fn from_bucket(importer: &Importer, place: &str) -> Result<Fetched, Unfetc
 
 async fn from_web(importer: &Importer, source: &str) -> Result<Fetched, Unfetched> {
     let bad = |why: String| Unfetched::Never(Problem::unprocessable("address_refused", why));
-    let mut url: Url = source.parse().map_err(|e| bad(format!("{source} is no address: {e}")))?;
+    let mut url = url_of(source).map_err(Unfetched::Never)?;
     for _ in 0..=REDIRECTS {
-        importer.outbound.check(&url).await.map_err(|fault| Unfetched::Never(fault.into()))?;
+        importer.check_url(&url).await.map_err(Unfetched::Never)?;
         let answer = ask(importer, &url).await?;
         let status = answer.status();
         if status.is_success() {
@@ -111,6 +109,12 @@ async fn from_web(importer: &Importer, source: &str) -> Result<Fetched, Unfetche
         url = target.ok_or_else(|| bad(format!("{source} leads on to nowhere ({status})")))?;
     }
     Err(bad(format!("{source} leads on more than {REDIRECTS} times")))
+}
+
+/// An address of the web.
+pub(super) fn url_of(source: &str) -> Result<Url, Problem> {
+    let bad = |e| Problem::unprocessable("address_refused", format!("{source:?} is no address: {e}"));
+    source.parse().map_err(bad)
 }
 
 async fn ask(importer: &Importer, url: &Url) -> Result<Response<Incoming>, Unfetched> {

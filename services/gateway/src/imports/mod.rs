@@ -11,26 +11,22 @@ mod tests;
 
 use crate::{
     outbound::Outbound,
-    upload::{Acceptor, Refused, Staged, clean_filename, rejected},
+    upload::{Acceptor, MAX_EXTERNAL_ID, Refused, Staged, clean_filename, rejected},
 };
 use chrono::{TimeDelta, Utc};
 use fetch::{Fetched, Unfetched};
 use futures::{StreamExt, stream};
-use ragstream_api::problem::Problem;
+use ragstream_api::{outage, problem::Problem};
 use ragstream_core::{
     fault::{Fault, Result},
     id::{DocumentId, JobId},
     ports::{BlobStore, Import, Imports, Jobless, NewUpload, Why},
-    seldom::Seldom,
 };
 use ragstream_runtime::http::RequestContext;
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 /// Files that a gateway fetches at once: an import is nobody's hurry, and others have the bandwidth.
 const AT_ONCE: usize = 4;
@@ -43,10 +39,6 @@ const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
 /// Pause where our own store or database is away: no attempt is used up.
 const OUTAGE: TimeDelta = TimeDelta::seconds(5);
-/// Longest address that is an external id, too.
-const MAX_EXTERNAL_ID: usize = 512;
-
-static WAITING: Seldom = Seldom::new();
 
 /// Buckets that documents may be fetched from, by name.
 pub type Buckets = HashMap<String, Arc<dyn BlobStore>>;
@@ -83,13 +75,35 @@ enum Unended {
 }
 
 impl Importer {
+    /// Whether something may be fetched from there; asked again when it is.
+    pub(crate) async fn check(&self, source: &str) -> Result<(), Problem> {
+        match source.strip_prefix("s3://") {
+            Some(place) => self.bucket(place.split('/').next().unwrap_or_default()).map(drop),
+            None => self.check_url(&fetch::url_of(source)?).await,
+        }
+    }
+
+    async fn check_url(&self, url: &Url) -> Result<(), Problem> {
+        Ok(self.outbound.check(url).await?)
+    }
+
+    /// A bucket that may be read.
+    fn bucket(&self, name: &str) -> Result<&Arc<dyn BlobStore>, Problem> {
+        let refused = || {
+            let setting = "its operator can add it to RAGSTREAM_GATEWAY_IMPORT_S3";
+            let detail = format!("bucket {name:?} is none that this server may read: {setting}");
+            Problem::unprocessable("bucket_refused", detail)
+        };
+        self.buckets.get(name).ok_or_else(refused)
+    }
+
     /// Fetches until the token is cancelled.
     pub(crate) async fn run(self, token: CancellationToken) -> Result<(), Fault> {
         while !token.is_cancelled() {
             let due = match self.imports.claim_imports(AT_ONCE as u32, LEASE).await {
                 Ok(due) => due,
                 Err(fault) => {
-                    self.say(&fault);
+                    outage::log("imports", &fault);
                     Vec::new()
                 }
             };
@@ -111,12 +125,6 @@ impl Importer {
         Ok(())
     }
 
-    fn say(&self, fault: &Fault) {
-        if let Some(more) = WAITING.say(fault.class, Instant::now()) {
-            tracing::warn!(class = fault.class, error = %fault, more, "imports wait");
-        }
-    }
-
     /// Fetches one, and puts on record what became of it.
     async fn import(&self, import: Import) {
         let filename = filename_of(&import.source);
@@ -134,13 +142,13 @@ impl Importer {
                 self.imports.postpone_import(import.import_id, Utc::now() + pause, true).await
             }
             Err(Unended::Unavailable(fault)) => {
-                self.say(&fault);
+                outage::log("imports", &fault);
                 self.imports.postpone_import(import.import_id, Utc::now() + OUTAGE, false).await
             }
         };
         if let Err(fault) = recorded {
             // It is taken up again once its lease is over, and is no duplicate of itself.
-            self.say(&fault);
+            outage::log("imports", &fault);
         }
     }
 
@@ -169,17 +177,17 @@ impl Importer {
         let upload = NewUpload {
             document_id: DocumentId::generate(),
             job_id: JobId::generate(),
-            batch_id: import.batch_id,
-            collection: import.collection.clone(),
+            batch_id: import.wanted.batch_id,
+            collection: import.wanted.collection.clone(),
             external_id: external_id.clone(),
             filename: staged.filename.clone(),
             content_type: staged.content_type.clone(),
-            metadata: import.metadata.clone(),
-            priority: import.priority,
+            metadata: import.wanted.metadata.clone(),
+            priority: import.wanted.priority,
             blob: staged.blob.clone(),
-            correlation_id: import.correlation_id.clone(),
+            correlation_id: import.wanted.correlation_id.clone(),
         };
-        let context = RequestContext::of_work(&import.correlation_id);
+        let context = RequestContext::of_work(&import.wanted.correlation_id);
         match self.acceptor.accept(upload, &context).await {
             Ok(accepted) if !accepted.duplicate => {
                 staged.keep();
@@ -188,7 +196,7 @@ impl Importer {
             Ok(accepted) => {
                 let document = &accepted.document;
                 // This very import, where its end was not put on record.
-                let is_own = accepted.batch_id == import.batch_id
+                let is_own = accepted.batch_id == import.wanted.batch_id
                     && external_id.is_some()
                     && document.external_id == external_id;
                 let why = Why::Duplicate(document.document_id, document.job_id);
@@ -209,11 +217,4 @@ fn filename_of(source: &str) -> String {
     let last = path.rsplit('/').next().unwrap_or_default();
     let decoded = percent_encoding::percent_decode_str(last).decode_utf8_lossy();
     clean_filename(Some(&decoded))
-}
-
-/// Why nothing is fetched from a bucket.
-pub(crate) fn not_configured(bucket: &str) -> String {
-    format!(
-        "bucket {bucket:?} is none that this server may read: its operator can add it to RAGSTREAM_GATEWAY_IMPORT_S3"
-    )
 }

@@ -9,8 +9,8 @@ use axum::{
     routing::get,
 };
 use ragstream_core::{
-    id::{BatchId, ImportId},
-    ports::{BatchStatus, Batches, DocumentFilter, Intake, NewBatch},
+    id::BatchId,
+    ports::{BatchStatus, Batches, DocumentFilter, Intake, NewBatch, NewImport},
 };
 use ragstream_postgres::{Ledger, LedgerConfig};
 use ragstream_testkit::{MemoryBlobs, execute, fresh_database, stream_of};
@@ -45,19 +45,15 @@ impl Fixture {
 
     async fn begin(&self, sources: &[String]) -> BatchId {
         let batch_id = BatchId::generate();
-        let import = |source: &String| Import {
-            import_id: ImportId::generate(),
+        let wanted = NewImport {
             batch_id,
-            source: source.clone(),
             collection: "web".into(),
             metadata: Default::default(),
             priority: 2,
             correlation_id: "c".into(),
-            attempts: 0,
         };
-        let imports: Vec<Import> = sources.iter().map(import).collect();
         let batch = NewBatch { batch_id, name: None, files_total: sources.len() as u32 };
-        self.ledger.begin_import(&batch, &imports).await.unwrap();
+        self.ledger.begin_import(&batch, &wanted, sources).await.unwrap();
         batch_id
     }
 

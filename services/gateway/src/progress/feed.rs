@@ -4,12 +4,12 @@ use super::{
     hub::{Hub, Interest},
     told::Told,
 };
+use ragstream_api::outage;
 use ragstream_core::{
     fault::{Fault, Result},
     id::{BatchId, JobId},
     lifecycle::LifecycleEvent,
     ports::{Batches, JobStatus, ProgressLog, Watched},
-    seldom::Seldom,
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -36,8 +36,6 @@ const MAX_MISSING: usize = 10_000;
 const MAX_UNDER_WAY: u32 = 200;
 /// Pause after a read that failed.
 const AGAIN: Duration = Duration::from_secs(1);
-
-static FAILING: Seldom = Seldom::new();
 
 /// Reads for all watchers of a gateway.
 pub(crate) struct Feed {
@@ -117,9 +115,7 @@ impl Feed {
                 match self.follow(&interest).await {
                     Ok(()) => Some(EVENTS_EVERY),
                     Err(fault) => {
-                        if let Some(more) = FAILING.say(fault.class, Instant::now()) {
-                            tracing::warn!(class = fault.class, error = %fault, more, "live progress waits");
-                        }
+                        outage::log("live progress", &fault);
                         Some(AGAIN)
                     }
                 }

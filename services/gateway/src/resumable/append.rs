@@ -11,7 +11,7 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use ragstream_api::problem::Problem;
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{MAX_PARTS, PART_BYTES, Progress, Resumable, StoredPart, UploadKind},
+    ports::{MAX_PARTS, PART_BYTES, Progress, Resumable, StoredPart, UploadKind, fill_part},
 };
 use sha2::{
     Digest, Sha256,
@@ -35,9 +35,6 @@ const ON_THEIR_WAY: usize = 2;
 const SILENCE: Duration = Duration::from_secs(60);
 /// Numbers that are reserved at once: a write for every 64 MiB.
 const RESERVED: u16 = 8;
-/// A part that has come to this size will be a whole one, most likely: its memory is taken at
-/// once, for growing by doubling would take up to twice as much.
-const LIKELY_WHOLE: usize = 1 << 20;
 
 /// A part on its way, and how far the upload is once it has arrived.
 struct Sent {
@@ -161,12 +158,8 @@ impl<'a> Writer<'a> {
                 checksum.update(&piece);
             }
             while !piece.is_empty() {
-                let fits = piece.split_to(piece.len().min(PART_BYTES - self.part.len()));
+                let fits = fill_part(&mut self.part, &mut piece);
                 self.hash.update(&fits);
-                if self.part.len() + fits.len() >= LIKELY_WHOLE {
-                    self.part.reserve(PART_BYTES - self.part.len());
-                }
-                self.part.extend_from_slice(&fits);
                 self.look_at_the_head(false)?;
                 if self.part.len() == PART_BYTES {
                     self.send().await?;
@@ -323,9 +316,4 @@ fn hasher(state: &[u8]) -> Result<Sha256> {
 /// The hash of all bytes so far.
 pub(super) fn hash_of(state: &[u8]) -> Result<impl AsRef<[u8]>> {
     Ok(hasher(state)?.finalize())
-}
-
-/// Bytes as lower-case hex.
-pub(super) fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

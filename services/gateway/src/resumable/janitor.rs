@@ -2,7 +2,7 @@
 
 use super::Resumables;
 use chrono::{TimeDelta, Utc};
-use ragstream_api::problem::Problem;
+use ragstream_api::{outage, problem::Problem};
 use ragstream_core::{fault::Fault, id::UploadId};
 use ragstream_runtime::http::RequestContext;
 use std::time::Duration;
@@ -18,15 +18,9 @@ const PORTION: u32 = 100;
 
 /// Looks until the token is cancelled.
 pub(crate) async fn run(uploads: Resumables, token: CancellationToken) -> Result<(), Fault> {
-    let mut failing = false;
     loop {
-        match round(&uploads).await {
-            Ok(()) => failing = false,
-            // Told once: it goes on every few seconds until the store is back.
-            Err(fault) if !std::mem::replace(&mut failing, true) => {
-                tracing::warn!(class = fault.class, error = %fault, "looking after resumable uploads waits");
-            }
-            Err(_) => {}
+        if let Err(fault) = round(&uploads).await {
+            outage::log("the ending of uploads", &fault);
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}

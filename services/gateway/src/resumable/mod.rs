@@ -30,7 +30,7 @@ pub(crate) use metadata::Said;
 
 use crate::{
     GatewayConfig, metrics,
-    upload::{Acceptor, check_announced, new_key, record_jobless, rejected, uploaded},
+    upload::{Acceptor, check_announced, hex, new_key, record_jobless, rejected, too_large, uploaded},
 };
 use append::Writer;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -128,9 +128,8 @@ impl Resumables {
             correlation_id: context.correlation_id.clone(),
             expires_at: self.expires_at(),
         };
-        self.ports.uploads.begin(&upload).await?;
-        tracing::debug!(upload_id = %upload.upload_id, length = upload.length, "upload begun");
-        self.find(upload.upload_id).await
+        tracing::debug!(upload_id = %upload.upload_id, length = upload.length, "upload begins");
+        Ok(self.ports.uploads.begin(&upload).await?)
     }
 
     fn check_length(&self, length: u64) -> Result<(), Problem> {
@@ -138,11 +137,7 @@ impl Resumables {
             return Err(Problem::unprocessable("empty_file", "the file is empty: there is nothing to index"));
         }
         if length > self.max_file_bytes {
-            return Err(Problem::new(
-                axum::http::StatusCode::PAYLOAD_TOO_LARGE,
-                "file_too_large",
-                format!("a file may have {} bytes at most", self.max_file_bytes),
-            ));
+            return Err(too_large(self.max_file_bytes));
         }
         Ok(())
     }
@@ -280,7 +275,7 @@ impl Resumables {
         let blob = Blob {
             key: began.blob_key.clone(),
             size: upload.progress.offset,
-            sha256: append::hex(append::hash_of(&upload.progress.hash)?),
+            sha256: hex(append::hash_of(&upload.progress.hash)?),
         };
         let accepted = self.ports.acceptor.accept(new_upload(&upload, blob.clone()), context).await?;
         // This very upload, where an earlier end of it was not put on record.

@@ -94,7 +94,7 @@ fn pieces(bytes: &Bytes, size: usize) -> Vec<Piece> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    append::hex(Sha256::digest(bytes))
+    hex(Sha256::digest(bytes))
 }
 
 #[tokio::test(flavor = "multi_thread")]

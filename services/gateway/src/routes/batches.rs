@@ -32,10 +32,6 @@ use utoipa::IntoParams;
 const AT_ONCE: usize = 8;
 const PORTION: u32 = 1_000;
 
-fn invalid(field: &str, why: impl std::fmt::Display) -> Problem {
-    Problem::unprocessable("invalid_field", format!("`{field}` {why}"))
-}
-
 /// Announce files that belong together.
 ///
 /// Give its `batch_id` with each upload, as a field of the form or of the tus metadata: they have one progress then,
@@ -57,10 +53,13 @@ pub(crate) async fn create(
 fn checked(request: BatchRequest) -> Result<NewBatch, Problem> {
     let BatchRequest { files_total, name } = request;
     if files_total > MAX_FILES {
-        return Err(invalid("files_total", format_args!("is more than {MAX_FILES}")));
+        return Err(Problem::invalid_field("files_total", format_args!("is more than {MAX_FILES}")));
     }
     if name.as_ref().is_some_and(|name| name.len() > MAX_NAME || name.contains('\0')) {
-        return Err(invalid("name", format_args!("is longer than {MAX_NAME} bytes, or holds a zero")));
+        return Err(Problem::invalid_field(
+            "name",
+            format_args!("is longer than {MAX_NAME} bytes, or holds a zero"),
+        ));
     }
     Ok(NewBatch { batch_id: BatchId::generate(), name, files_total })
 }
@@ -140,7 +139,7 @@ pub(crate) async fn files(
     let limit = page_size(params.limit)?;
     find(&gateway, batch_id).await?;
     let stage = params.status.as_deref().map(str::parse::<JobStage>).transpose();
-    let stage = stage.map_err(|_| invalid("status", "is no stage of a job"))?;
+    let stage = stage.map_err(|_| Problem::invalid_field("status", "is no stage of a job"))?;
     let mut files: Vec<BatchFile> = Vec::new();
     let skip = params.skip.unwrap_or(0);
     if params.before.is_none() && stage.is_none() {

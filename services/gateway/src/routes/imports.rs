@@ -13,11 +13,10 @@ use ragstream_api::{
     problem::Problem,
 };
 use ragstream_core::{
-    id::{BatchId, ImportId},
-    ports::{Import, NewBatch},
+    id::BatchId,
+    ports::{NewBatch, NewImport},
 };
 use ragstream_runtime::http::RequestContext;
-use url::Url;
 
 /// Priority of an import that names none: it gives way to uploads.
 const PRIORITY: u8 = 2;
@@ -41,8 +40,7 @@ pub(crate) async fn import(
 ) -> Result<(StatusCode, Json<BatchCreated>), Problem> {
     let ImportRequest { urls, collection, metadata, priority, name } = request;
     if urls.is_empty() || urls.len() > MAX_IMPORTS {
-        let detail = format!("`urls` names 1 to {MAX_IMPORTS} addresses");
-        return Err(Problem::unprocessable("invalid_field", detail));
+        return Err(Problem::invalid_field("urls", format_args!("names 1 to {MAX_IMPORTS} addresses")));
     }
     // The same rules as for every upload.
     let mut form = Form::default();
@@ -52,42 +50,20 @@ pub(crate) async fn import(
     form.set("metadata", serde_json::Value::Object(metadata).to_string())?;
     form.set("priority", priority.unwrap_or(PRIORITY).to_string())?;
     let details = form.check(1)?;
-    let checks: Vec<_> = urls.iter().map(|url| check(&gateway, url)).collect();
+    let checks: Vec<_> = urls.iter().map(|url| gateway.importer.check(url)).collect();
     stream::iter(checks).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
 
     let batch_id = BatchId::generate();
-    let files_total = urls.len() as u32;
-    let imports: Vec<Import> = urls
-        .into_iter()
-        .map(|source| Import {
-            import_id: ImportId::generate(),
-            batch_id,
-            source,
-            collection: details.collection.clone(),
-            metadata: details.metadata.clone(),
-            priority: details.priority,
-            correlation_id: context.correlation_id.clone(),
-            attempts: 0,
-        })
-        .collect();
-    let batch = NewBatch { batch_id, name, files_total };
-    gateway.importer.imports.begin_import(&batch, &imports).await?;
+    let batch = NewBatch { batch_id, name, files_total: urls.len() as u32 };
+    let import = NewImport {
+        batch_id,
+        collection: details.collection,
+        metadata: details.metadata,
+        priority: details.priority,
+        correlation_id: context.correlation_id,
+    };
+    gateway.importer.imports.begin_import(&batch, &import, &urls).await?;
     gateway.importer.begun.notify_one();
-    tracing::info!(%batch_id, sources = imports.len(), "import begun");
+    tracing::info!(%batch_id, sources = urls.len(), "import begun");
     Ok((StatusCode::ACCEPTED, Json(BatchCreated { batch_id: batch_id.0, links: BatchLinks::new(batch_id) })))
-}
-
-/// Whether something may be fetched from there; asked again when it is.
-async fn check(gateway: &Gateway, source: &str) -> Result<(), Problem> {
-    if let Some(place) = source.strip_prefix("s3://") {
-        let bucket = place.split('/').next().unwrap_or_default();
-        return match gateway.importer.buckets.contains_key(bucket) {
-            true => Ok(()),
-            false => Err(Problem::unprocessable("bucket_refused", crate::imports::not_configured(bucket))),
-        };
-    }
-    let url: Url = source
-        .parse()
-        .map_err(|e| Problem::unprocessable("address_refused", format!("{source:?} is no address: {e}")))?;
-    Ok(gateway.importer.outbound.check(&url).await?)
 }

@@ -69,7 +69,7 @@ pub(crate) async fn list(
 ) -> Result<Json<JobsResponse>, Problem> {
     let stage = params.stage.as_deref().map(str::parse::<JobStage>).transpose().map_err(|_| {
         let names: Vec<_> = JobStage::ALL.iter().map(|stage| stage.as_str()).collect();
-        Problem::unprocessable("invalid_field", format!("`stage` is none of {}", names.join(", ")))
+        Problem::invalid_field("stage", format_args!("is none of {}", names.join(", ")))
     })?;
     let filter = JobFilter {
         active: params.active,

@@ -41,21 +41,18 @@ const MAX_TEXT: usize = 512;
 /// The type of an event that tests a webhook.
 const TEST: &str = "webhook.test";
 
-fn invalid(field: &str, why: impl std::fmt::Display) -> Problem {
-    Problem::unprocessable("invalid_field", format!("`{field}` {why}"))
-}
-
 /// Checks all but the address, which takes a look into the DNS.
 fn checked(request: WebhookRequest) -> Result<(NewWebhook, Url), Problem> {
     let WebhookRequest { url, mut events, collection, description, secret } = request;
     if url.len() > MAX_URL {
-        return Err(invalid("url", format_args!("is longer than {MAX_URL} bytes")));
+        return Err(Problem::invalid_field("url", format_args!("is longer than {MAX_URL} bytes")));
     }
-    let mut address: Url =
-        url.parse().map_err(|e| invalid("url", format_args!("must be an https:// address: {e}")))?;
+    let mut address: Url = url
+        .parse()
+        .map_err(|e| Problem::invalid_field("url", format_args!("must be an https:// address: {e}")))?;
     address.set_fragment(None);
     if let Some(unknown) = events.iter().find(|filter| !TYPES.iter().any(|kind| matches(filter, kind))) {
-        return Err(invalid(
+        return Err(Problem::invalid_field(
             "events",
             format_args!("has {unknown:?}, which no event is: there are {}", TYPES.join(", ")),
         ));
@@ -65,11 +62,14 @@ fn checked(request: WebhookRequest) -> Result<(NewWebhook, Url), Problem> {
     for (field, text) in [("collection", &collection), ("description", &description)] {
         let fits = |text: &String| (1..=MAX_TEXT).contains(&text.len()) && !text.contains('\0');
         if !text.as_ref().is_none_or(fits) {
-            return Err(invalid(field, format_args!("must be 1 to {MAX_TEXT} bytes of text, or left out")));
+            return Err(Problem::invalid_field(
+                field,
+                format_args!("must be 1 to {MAX_TEXT} bytes of text, or left out"),
+            ));
         }
     }
     let secret = secret.unwrap_or_else(Secret::generate);
-    Secret::parse(&secret).map_err(|why| invalid("secret", why))?;
+    Secret::parse(&secret).map_err(|why| Problem::invalid_field("secret", why))?;
     Ok((NewWebhook { url: address.to_string(), events, collection, description, secret }, address))
 }
 

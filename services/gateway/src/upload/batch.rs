@@ -29,14 +29,7 @@ pub(crate) async fn record_jobless(batches: &dyn Batches, batch_id: BatchId, fil
     if files.is_empty() {
         return;
     }
-    let recorded = async {
-        if batches.is_announced(batch_id).await? {
-            batches.add_jobless(batch_id, files).await
-        } else {
-            Ok(())
-        }
-    };
-    if let Err(fault) = recorded.await {
+    if let Err(fault) = batches.add_jobless(batch_id, files).await {
         tracing::warn!(%batch_id, class = fault.class, error = %fault, "files are missing in the record of their batch");
     }
 }

@@ -13,7 +13,7 @@ const MAX_FIELD_BYTES: usize = 64 * 1024;
 /// Longest name of a collection.
 const MAX_COLLECTION: usize = 128;
 /// Longest external id.
-const MAX_EXTERNAL_ID: usize = 512;
+pub(crate) const MAX_EXTERNAL_ID: usize = 512;
 /// Longest name of a file that is kept, in bytes; file systems stop at 255.
 const MAX_FILENAME: usize = 255;
 /// The name of a file that has none.
@@ -48,11 +48,11 @@ impl Form {
         let mut bytes = Vec::new();
         while let Some(more) = field.chunk().await.map_err(malformed)? {
             if bytes.len() + more.len() > MAX_FIELD_BYTES {
-                return Err(invalid(name, format!("is longer than {MAX_FIELD_BYTES} bytes")));
+                return Err(Problem::invalid_field(name, format!("is longer than {MAX_FIELD_BYTES} bytes")));
             }
             bytes.extend_from_slice(&more);
         }
-        let value = String::from_utf8(bytes).map_err(|_| invalid(name, "is not UTF-8"))?;
+        let value = String::from_utf8(bytes).map_err(|_| Problem::invalid_field(name, "is not UTF-8"))?;
         self.set(name, value)
     }
 
@@ -82,7 +82,7 @@ impl Form {
         let collection = self.collection.unwrap_or_else(|| DEFAULT_COLLECTION.to_owned());
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if collection.is_empty() || collection.len() > MAX_COLLECTION || !collection.chars().all(allowed) {
-            return Err(invalid(
+            return Err(Problem::invalid_field(
                 "collection",
                 format!("must be 1 to {MAX_COLLECTION} letters, digits, '.', '_' or '-'"),
             ));
@@ -90,28 +90,29 @@ impl Form {
         let metadata = match self.metadata.as_deref() {
             None | Some("") => Metadata::new(),
             Some(json) => serde_json::from_str(json).map_err(|e| {
-                invalid("metadata", format!("must be a JSON object such as {{\"lang\":\"de\"}}: {e}"))
+                Problem::invalid_field(
+                    "metadata",
+                    format!("must be a JSON object such as {{\"lang\":\"de\"}}: {e}"),
+                )
             })?,
         };
-        let priority =
-            match self.priority.as_deref() {
-                None | Some("") => DEFAULT_PRIORITY,
-                Some(text) => text.parse().ok().filter(|n| (0..=9).contains(n)).ok_or_else(|| {
-                    invalid("priority", "must be a whole number from 0 (last) to 9 (first)")
-                })?,
-            };
+        let priority = match self.priority.as_deref() {
+            None | Some("") => DEFAULT_PRIORITY,
+            Some(text) => text.parse().ok().filter(|n| (0..=9).contains(n)).ok_or_else(|| {
+                Problem::invalid_field("priority", "must be a whole number from 0 (last) to 9 (first)")
+            })?,
+        };
         let batch_id = match self.batch_id.as_deref() {
             None | Some("") => None,
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| invalid("batch_id", "must be the id that `POST /api/v2/batches` gave"))?,
-            ),
+            Some(text) => Some(text.parse().map_err(|_| {
+                Problem::invalid_field("batch_id", "must be the id that `POST /api/v2/batches` gave")
+            })?),
         };
         let external_ids = match self.external_ids.len() {
             0 => vec![None; files],
             n if n == files => self.external_ids.into_iter().map(external_id).collect::<Result<_, _>>()?,
             n => {
-                return Err(invalid(
+                return Err(Problem::invalid_field(
                     "external_id",
                     format!(
                         "came {n} times for {files} files: give none, or one for each file in their order"
@@ -125,13 +126,12 @@ impl Form {
 
 fn external_id(id: String) -> Result<Option<String>, Problem> {
     if id.trim().is_empty() || id.len() > MAX_EXTERNAL_ID || id.contains('\0') {
-        return Err(invalid("external_id", format!("must be 1 to {MAX_EXTERNAL_ID} bytes of text")));
+        return Err(Problem::invalid_field(
+            "external_id",
+            format!("must be 1 to {MAX_EXTERNAL_ID} bytes of text"),
+        ));
     }
     Ok(Some(id))
-}
-
-fn invalid(field: &str, why: impl std::fmt::Display) -> Problem {
-    Problem::unprocessable("invalid_field", format!("`{field}` {why}"))
 }
 
 /// The last component of a file's name, without control characters. A name is

@@ -1,18 +1,18 @@
 //! A file on its way in: streamed to blob storage while it is hashed.
 
 use crate::metrics;
+use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use ragstream_api::problem::Problem;
+use ragstream_api::{outage, problem::Problem};
 use ragstream_core::{
     document::Blob,
     fault::Fault,
     ports::{BlobStore, ByteStream},
-    seldom::Seldom,
 };
 use ragstream_extract::ExtractError;
 use sha2::{Digest, Sha256};
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -35,7 +35,16 @@ pub(crate) fn told(filename: &str, head: &[u8]) -> Result<String, Fault> {
     Ok(ragstream_extract::content_type(format, head).to_owned())
 }
 
-static UNNEEDED: Seldom = Seldom::new();
+/// Bytes as lower-case hex.
+pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file is larger than it may be.
+pub(crate) fn too_large(max_bytes: u64) -> Problem {
+    let detail = format!("a file may have {max_bytes} bytes at most");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", detail)
+}
 
 /// A file whose bytes are stored, and removed again on drop unless [kept](Staged::keep).
 pub(crate) struct Staged {
@@ -57,10 +66,8 @@ impl Drop for Stored {
         let blobs = self.blobs.clone();
         tokio::spawn(async move {
             if let Err(fault) = blobs.delete(&key).await {
-                // With every upload that an outage of the store refuses.
-                if let Some(more) = UNNEEDED.say(fault.class, Instant::now()) {
-                    tracing::warn!(key, error = %fault, more, "unneeded uploads stay for the janitor");
-                }
+                // It stays for the janitor.
+                outage::log("the removal of refused uploads", &fault);
             }
         });
     }
@@ -156,11 +163,7 @@ impl Feed {
             self.size += piece.len() as u64;
             if self.size > self.max_bytes {
                 self.abort("the file is too large").await;
-                return Err(Refused::File(Problem::new(
-                    axum::http::StatusCode::PAYLOAD_TOO_LARGE,
-                    "file_too_large",
-                    format!("a file may have {} bytes at most", self.max_bytes),
-                )));
+                return Err(Refused::File(too_large(self.max_bytes)));
             }
             self.hash.update(&piece);
             if self.sender.send(Ok(piece)).await.is_err() {
@@ -186,7 +189,6 @@ impl Feed {
 
     /// Closes the pipe; size and hash of what went through.
     fn finish(self) -> (u64, String) {
-        let hash = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        (self.size, hash)
+        (self.size, hex(self.hash.finalize()))
     }
 }

@@ -3,7 +3,7 @@
 use super::signature::Secret;
 use crate::{
     metrics,
-    outbound::{Outbound, Unanswered},
+    outbound::{Outbound, USER_AGENT, Unanswered},
 };
 use bytes::Bytes;
 use chrono::Utc;
@@ -19,8 +19,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// be used again, never for what it says.
 const ANSWER_BYTES: usize = 16 * 1024;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How receivers find us in their logs.
-const USER_AGENT: &str = concat!("ragstream/", env!("CARGO_PKG_VERSION"));
 
 /// What became of a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,18 +1,12 @@
 //! Live progress: the server's streams of events, gone on with where the connection broke.
 
-use super::Api;
+use super::{Api, pauses};
 use anyhow::{Context, Result, bail};
-use backon::{BackoffBuilder, ExponentialBuilder};
 use eventsource_stream::Eventsource;
 use futures::{Stream, StreamExt};
 use ragstream_api::{batches::BatchResponse, documents::JobResponse, problem::Problem, webhooks::EventBody};
 use reqwest::StatusCode;
-use std::{pin::pin, time::Duration};
-
-/// Pauses between tries of a server that is away; together about four minutes.
-const TRIES: usize = 12;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+use std::pin::pin;
 
 /// A message.
 pub(crate) enum Told {
@@ -32,7 +26,7 @@ impl Api {
         loop {
             match self.listen(path, &mut last, &mut tell).await {
                 Ok(Ended::Over) => return Ok(()),
-                Ok(Ended::BrokeOff) => pauses = self::pauses(),
+                Ok(Ended::BrokeOff) => pauses = super::pauses(),
                 Err(error) => match pauses.next() {
                     Some(pause) => tokio::time::sleep(pause).await,
                     None => return Err(error),
@@ -81,11 +75,6 @@ impl Api {
 enum Ended {
     Over,
     BrokeOff,
-}
-
-fn pauses() -> impl Iterator<Item = Duration> {
-    let builder = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE);
-    builder.with_max_times(TRIES).with_jitter().build()
 }
 
 /// Messages that this version knows.

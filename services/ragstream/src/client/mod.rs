@@ -9,6 +9,7 @@ pub(crate) mod upload;
 pub(crate) mod verify;
 
 use anyhow::{Context, Result, bail};
+use backon::{BackoffBuilder, ExponentialBuilder};
 use clap::Args;
 use ragstream_api::{
     admin::{RebuildResponse, VerifyRequest, VerifyResponse},
@@ -25,6 +26,16 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a question waits for the upload that it names.
 const WAIT_MS: u64 = 30_000;
+
+/// Pauses between tries of what broke off; together about four minutes, in which a server restarts.
+const TRIES: usize = 12;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+fn pauses() -> impl Iterator<Item = Duration> {
+    let builder = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE);
+    builder.with_max_times(TRIES).with_jitter().build()
+}
 
 /// Which server.
 #[derive(Args)]

@@ -2,16 +2,15 @@
 //! crate is kept up that leaves the HTTP client and the bytes read to its user.
 
 use super::{bars::FileBar, remembered::Remembered};
-use crate::client::Api;
+use crate::client::{self, Api};
 use anyhow::{Context, Result, bail};
-use backon::{BackoffBuilder, ExponentialBuilder};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ragstream_api::{
     documents::{ResumableResponse, UploadedFile},
     problem::Problem,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use std::{io::SeekFrom, path::Path, time::Duration};
+use std::{io::SeekFrom, path::Path};
 use tokio::{
     fs::File,
     io::{AsyncReadExt, AsyncSeekExt},
@@ -20,10 +19,6 @@ use tokio::{
 
 /// Bytes of one request: what an interruption costs at most.
 const PIECE: u64 = 8 << 20;
-/// Pauses between tries of what broke off; together about four minutes, in which a server restarts.
-const TRIES: usize = 12;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Uploads a file, or goes on with it.
 pub(super) async fn send(
@@ -38,7 +33,7 @@ pub(super) async fn send(
     let mut file = File::open(path).await.with_context(|| format!("can't read {}", path.display()))?;
     let size = file.metadata().await?.len();
     let mut url = remembered.get(&key);
-    let mut pauses = pauses();
+    let mut pauses = client::pauses();
     loop {
         match attempt(api, &mut file, size, name, fields, &mut url, bar, |url| remembered.set(&key, url))
             .await
@@ -53,7 +48,7 @@ pub(super) async fn send(
             }
             Err(Broken::OffAfter(progress, error)) => {
                 if progress {
-                    pauses = self::pauses();
+                    pauses = client::pauses();
                 }
                 let Some(pause) = pauses.next() else {
                     return Err(error.context("the same command goes on where it was"));
@@ -62,11 +57,6 @@ pub(super) async fn send(
             }
         }
     }
-}
-
-fn pauses() -> impl Iterator<Item = Duration> {
-    let builder = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE);
-    builder.with_max_times(TRIES).with_jitter().build()
 }
 
 /// Why an upload did not come to its end.
