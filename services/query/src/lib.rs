@@ -2,7 +2,8 @@
 //!
 //! [`view`] keeps the index: replayed from the log, applied as records come;
 //! [`snapshots`] make a start a short one, and [`rebuild`] builds the index anew while
-//! it serves. [`ask`] retrieves, [`answer`] quotes.
+//! it serves. [`ask`] retrieves and answers: [`plan`] says what to search for, [`answer`] quotes
+//! or has one of the [`models`] write, [`cache`] remembers.
 //! Neither Postgres nor blob storage is on the way of a question. [`admin`] tells the
 //! gateway what the index holds.
 //!
@@ -15,17 +16,21 @@
 mod admin;
 mod answer;
 mod ask;
+mod cache;
 mod config;
+mod events;
 mod metrics;
+mod models;
+mod plan;
 mod rebuild;
 mod routes;
-mod sentences;
 mod snapshots;
 #[cfg(test)]
 mod testing;
 mod view;
 
 pub use config::QueryConfig;
+pub use models::Models;
 
 use ragstream_core::{
     fault::{Fault, Result},
@@ -61,6 +66,8 @@ pub struct Ports {
     pub node: String,
     /// The model, for questions.
     pub embedder: Arc<dyn Embedder>,
+    /// Models that write and rerank, where there are any.
+    pub models: Models,
     /// What else `/readyz` and `/health` ask.
     pub health: Health,
 }
@@ -113,7 +120,7 @@ pub async fn run(
         // says how far the answer is.
         .with_optional(Arc::new(view::Consuming(view.clone())))
         .with(Arc::new(view::CaughtUp(view.clone())));
-    let asker = Arc::new(ask::Asker::new(view.clone(), ports.embedder));
+    let asker = Arc::new(ask::Asker::new(view.clone(), ports.embedder, ports.models));
     let router = routes::router(asker)
         .merge(admin::router(view, rebuilder))
         .merge(ragstream_runtime::admin::routes(health.clone()));

@@ -1,40 +1,83 @@
 //! The routes of a query node; users reach them through the gateway.
 
-use crate::{ask::Asker, metrics};
+use crate::{ask::Asker, events::Sink, metrics};
 use axum::{
     Json, Router,
     body::Bytes,
     extract::State,
     http::HeaderName,
-    response::{AppendHeaders, IntoResponse, Response},
+    response::{
+        AppendHeaders, IntoResponse, Response,
+        sse::{KeepAlive, Sse},
+    },
     routing::post,
 };
+use futures::{StreamExt, stream};
 use ragstream_api::{
     problem::Problem,
-    search::{Freshness, QueryRequest, SearchRequest, TOKEN_APPLIED},
+    search::{AskRequest, QueryRequest, SearchRequest, TOKEN_APPLIED},
 };
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 pub(crate) fn router(asker: Arc<Asker>) -> Router {
-    Router::new().route("/api/v2/search", post(search)).route("/api/v2/query", post(query)).with_state(asker)
+    Router::new()
+        .route("/api/v2/search", post(search))
+        .route("/api/v2/query", post(query))
+        .route("/internal/ask", post(internal_ask))
+        .with_state(asker)
 }
 
 async fn search(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response, Problem> {
     let answer = async { asker.search(parse::<SearchRequest>(&body)?).await }.await;
     count("search", answer.as_ref().map(|_| "ok"));
-    answer.map(|answer| (applied(&answer.freshness), Json(answer)).into_response())
+    answer.map(|answer| (applied(answer.freshness.token_applied), Json(answer)).into_response())
 }
 
 async fn query(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response, Problem> {
-    let answer = async { asker.query(parse::<QueryRequest>(&body)?).await }.await;
-    count("query", answer.as_ref().map(|a| if a.answered { "ok" } else { "unanswered" }));
-    answer.map(|answer| (applied(&answer.freshness), Json(answer)).into_response())
+    ask(asker, parse::<QueryRequest>(&body).map(AskRequest::from)).await
+}
+
+/// The same within a conversation; the gateway alone asks so.
+async fn internal_ask(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response, Problem> {
+    ask(asker, parse::<AskRequest>(&body)).await
+}
+
+async fn ask(asker: Arc<Asker>, request: Result<AskRequest, Problem>) -> Result<Response, Problem> {
+    let streams = request.as_ref().is_ok_and(|request| request.query.stream);
+    let prepared = match request {
+        Ok(request) => asker.prepare(request).await,
+        Err(problem) => Err(problem),
+    };
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(problem) => {
+            count("query", Err(&problem));
+            return Err(problem);
+        }
+    };
+    let applied = applied(prepared.token_applied);
+    let answer = async move |sink: &mut Sink| {
+        let answer = asker.answer(&prepared, sink).await;
+        count("query", answer.as_ref().map(|a| if a.answered { "ok" } else { "unanswered" }));
+        answer
+    };
+    if !streams {
+        return Ok((applied, Json(answer(&mut Sink::none()).await?)).into_response());
+    }
+    let (mut sink, events) = Sink::stream();
+    tokio::spawn(async move {
+        let outcome = answer(&mut sink).await;
+        sink.end(outcome).await;
+    });
+    let events = stream::unfold(events, async |mut events| Some((events.recv().await?, events)));
+    let events = Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default());
+    Ok((applied, events).into_response())
 }
 
 /// Tells the gateway whether another node may know more, without a look into the answer.
-fn applied(freshness: &Freshness) -> AppendHeaders<Option<(HeaderName, &'static str)>> {
-    let applied = freshness.token_applied.map(|applied| if applied { "true" } else { "false" });
+fn applied(token_applied: Option<bool>) -> AppendHeaders<Option<(HeaderName, &'static str)>> {
+    let applied = token_applied.map(|applied| if applied { "true" } else { "false" });
     AppendHeaders(applied.map(|applied| (HeaderName::from_static(TOKEN_APPLIED), applied)))
 }
 

@@ -11,6 +11,10 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use ragstream_api::{
+    documents::Span,
+    search::{LegScore, Legs, Passage},
+};
 use ragstream_core::{
     chunk::Chunk,
     document::DocumentRef,
@@ -38,6 +42,28 @@ use std::{
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+/// A passage that the vector leg found first.
+pub(crate) fn passage(text: &str, similarity: f32) -> Passage {
+    Passage {
+        document_id: Uuid::nil(),
+        external_id: None,
+        chunk_id: Uuid::nil(),
+        score: 0.1,
+        text: text.into(),
+        page: None,
+        span: Span { start: 0, end: text.len() as u64 },
+        filename: "a.md".into(),
+        collection: "default".into(),
+        version: 1,
+        headings: Vec::new(),
+        metadata: Default::default(),
+        legs: Legs { vector: Some(LegScore { rank: 1, score: similarity }), keyword: None, rerank: None },
+        snippet: None,
+        context: None,
+    }
+}
 
 pub(crate) const DIMENSION: usize = 4;
 const PARTITIONS: i32 = 3;

@@ -5,13 +5,11 @@
 //! counted half, times how well its passage ranks. Sentences are taken
 //! greedily while they add something.
 
-use crate::sentences::sentences;
+use super::{Citations, UNANSWERED, sentences::sentences};
 use ragstream_api::search::Passage;
 use ragstream_index::Index;
 use std::collections::{HashMap, HashSet};
 
-/// Sentences of an answer, at most.
-const MAX_QUOTES: usize = 3;
 /// Passages that sentences are taken from.
 const PASSAGES: usize = 5;
 /// A question counts as answered where a passage is as near as this by cosine
@@ -27,9 +25,6 @@ const MIN_GAIN: f32 = 0.2;
 const HEADING_WEIGHT: f32 = 0.5;
 /// Shorter sentences are labels or noise, in terms.
 const MIN_TERMS: usize = 3;
-
-/// What is said where the documents hold no answer.
-const UNANSWERED: &str = "The documents do not answer this question.";
 
 /// The terms of a question with their weights, which sum to 1.
 pub(crate) struct Terms(HashMap<String, f32>);
@@ -52,22 +47,13 @@ impl Terms {
     }
 }
 
-/// An answer.
-pub(crate) struct Extract {
-    /// The quotes in prose, numbered.
-    pub(crate) text: String,
-    /// None where the documents do not answer.
-    pub(crate) quotes: Vec<Quote>,
-}
-
-/// A sentence of a passage.
-pub(crate) struct Quote {
-    /// Which passage.
-    pub(crate) passage: usize,
-    /// Byte in the passage's text.
-    pub(crate) start: usize,
-    /// The sentence, as it stands there.
-    pub(crate) text: String,
+/// How much is quoted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Sentences, at most.
+    pub(crate) quotes: usize,
+    /// Whether each is of another passage.
+    pub(crate) spread: bool,
 }
 
 struct Candidate<'a> {
@@ -93,21 +79,33 @@ impl Candidate<'_> {
     }
 }
 
-/// Answers from `passages`, best first; `analyze` gives the terms of a text as `question` has them.
-pub(crate) fn extract(
+/// Whether the passages are about the question at all.
+pub(crate) fn is_about(
     question: &Terms,
     passages: &[Passage],
     analyze: impl Fn(&str) -> Vec<String>,
-) -> Extract {
-    let mut candidates = candidates(passages, &analyze);
+) -> bool {
     let nearest = passages.iter().filter_map(|p| p.legs.vector.map(|leg| leg.score)).fold(0.0, f32::max);
-    let covered = candidates.iter().map(|c| question.share(&c.terms)).fold(0.0, f32::max);
-    if nearest < MIN_SIMILARITY && covered < MIN_COVERAGE {
-        return Extract { text: UNANSWERED.into(), quotes: Vec::new() };
+    nearest >= MIN_SIMILARITY
+        || candidates(passages, &analyze).iter().any(|c| question.share(&c.terms) >= MIN_COVERAGE)
+}
+
+/// Answers from `passages`, best first, in numbered quotes; empty where there is none to quote.
+/// `analyze` gives the terms of a text as `question` has them.
+pub(crate) fn extract(
+    question: &Terms,
+    passages: &[Passage],
+    extent: Extent,
+    citations: &mut Citations,
+    analyze: impl Fn(&str) -> Vec<String>,
+) -> Vec<String> {
+    if !is_about(question, passages, &analyze) {
+        return Vec::new();
     }
+    let mut candidates = candidates(passages, &analyze);
     let mut said = HashSet::new();
-    let mut quotes: Vec<Quote> = Vec::new();
-    while quotes.len() < MAX_QUOTES && !candidates.is_empty() {
+    let mut quotes: Vec<String> = Vec::new();
+    while quotes.len() < extent.quotes && !candidates.is_empty() {
         let Some((best, worth)) = candidates
             .iter()
             .map(|c| c.worth(question, &said))
@@ -117,27 +115,18 @@ pub(crate) fn extract(
         else {
             break;
         };
-        if !quotes.is_empty() && worth < MIN_GAIN {
+        if !quotes.is_empty() && worth < MIN_GAIN && !extent.spread {
             break;
         }
         let chosen = candidates.remove(best);
-        let text = chosen.text.to_owned();
         // Overlapping chunks repeat sentences.
-        candidates.retain(|c| c.text != text);
+        candidates.retain(|c| c.text != chosen.text && !(extent.spread && c.passage == chosen.passage));
+        let number = citations.number(&passages[chosen.passage], chosen.start, chosen.text);
+        quotes.push(format!("{} [{number}]", readable(chosen.text)));
         said.extend(chosen.terms);
         said.extend(chosen.headings);
-        quotes.push(Quote { passage: chosen.passage, start: chosen.start, text });
     }
-    if quotes.is_empty() {
-        return Extract { text: UNANSWERED.into(), quotes };
-    }
-    let text = quotes
-        .iter()
-        .enumerate()
-        .map(|(i, quote)| format!("{} [{}]", readable(&quote.text), i + 1))
-        .collect::<Vec<_>>()
-        .join(" ");
-    Extract { text, quotes }
+    quotes
 }
 
 fn candidates<'a>(passages: &'a [Passage], analyze: &impl Fn(&str) -> Vec<String>) -> Vec<Candidate<'a>> {
@@ -171,29 +160,9 @@ fn readable(quote: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ragstream_api::{
-        documents::Span,
-        search::{LegScore, Legs},
-    };
-    use uuid::Uuid;
+    use crate::testing::passage;
 
-    fn passage(text: &str, similarity: f32) -> Passage {
-        Passage {
-            document_id: Uuid::nil(),
-            external_id: None,
-            chunk_id: Uuid::nil(),
-            score: 0.1,
-            text: text.into(),
-            page: None,
-            span: Span { start: 0, end: text.len() as u64 },
-            filename: "a.md".into(),
-            collection: "default".into(),
-            version: 1,
-            headings: Vec::new(),
-            metadata: Default::default(),
-            legs: Legs { vector: Some(LegScore { rank: 1, score: similarity }), keyword: None },
-        }
-    }
+    const THREE: Extent = Extent { quotes: 3, spread: false };
 
     fn analyze(text: &str) -> Vec<String> {
         text.to_lowercase()
@@ -207,29 +176,41 @@ mod tests {
         Terms::new(analyze(question).into_iter().map(|term| (term, 1.0)).collect())
     }
 
+    fn quoted(question: &str, passages: &[Passage], extent: Extent) -> (Vec<String>, Citations) {
+        let mut citations = Citations::default();
+        (extract(&terms(question), passages, extent, &mut citations, analyze), citations)
+    }
+
     #[test]
     fn quotes_the_sentence_that_holds_the_question_and_nothing_else() {
         let text = "The gateway takes uploads. The outbox relay appends records to the log. Cats sleep all day long.";
-        let extract = extract(&terms("outbox relay appends"), &[passage(text, 0.6)], analyze);
-        assert_eq!(extract.text, "The outbox relay appends records to the log. [1]");
-        let quote = &extract.quotes[0];
-        assert_eq!(&text[quote.start..quote.start + quote.text.len()], quote.text);
+        let (quotes, citations) = quoted("outbox relay appends", &[passage(text, 0.6)], THREE);
+        assert_eq!(quotes, ["The outbox relay appends records to the log. [1]"]);
+        let citation = &citations.into_vec()[0];
+        assert_eq!(&text[citation.span.start as usize..citation.span.end as usize], citation.quote);
     }
 
     #[test]
     fn what_is_not_in_the_documents_is_not_answered() {
-        let extract =
-            extract(&terms("capital of france"), &[passage("Cats sleep all day long.", 0.05)], analyze);
-        assert_eq!(extract.text, UNANSWERED);
-        assert!(extract.quotes.is_empty());
-        assert!(super::extract(&terms("x"), &[], analyze).quotes.is_empty());
+        let cats = [passage("Cats sleep all day long.", 0.05)];
+        assert!(quoted("capital of france", &cats, THREE).0.is_empty());
+        assert!(quoted("x", &[], THREE).0.is_empty());
     }
 
     #[test]
     fn a_repeated_sentence_is_quoted_once() {
         let same = "Kafka keeps the log of records.";
-        let extract =
-            extract(&terms("kafka log records"), &[passage(same, 0.7), passage(same, 0.6)], analyze);
-        assert_eq!(extract.quotes.len(), 1);
+        let (quotes, _) = quoted("kafka log records", &[passage(same, 0.7), passage(same, 0.6)], THREE);
+        assert_eq!(quotes.len(), 1);
+    }
+
+    #[test]
+    fn a_spread_answer_quotes_each_passage_once() {
+        let passages = [
+            passage("The log keeps records for ever. The log is cut into segments.", 0.7),
+            passage("Old records leave the log when compacted.", 0.6),
+        ];
+        let (quotes, citations) = quoted("records of the log", &passages, Extent { quotes: 5, spread: true });
+        assert_eq!((quotes.len(), citations.into_vec().len()), (2, 2));
     }
 }
