@@ -10,6 +10,7 @@ mod embedder;
 mod imports;
 mod ledger;
 mod lifecycle;
+mod personas;
 mod progress;
 mod publisher;
 mod uploads;
@@ -30,6 +31,10 @@ pub use ledger::{
 };
 pub use lifecycle::{
     Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
+};
+pub use personas::{
+    ChatMessage, ChatSession, ChatSessions, CollectionState, Exchange, NewPersona, Persona, Personas, Role,
+    SaidBefore,
 };
 pub use progress::{
     BatchStatus, Batches, Jobless, NewBatch, Outcomes, ProgressLog, StageEntered, Totals, Watched, Why,
