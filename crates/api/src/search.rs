@@ -64,6 +64,17 @@ pub enum SearchMode {
     Keyword,
 }
 
+/// Which chunks of a document may be passages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PerDocument {
+    /// As many as match.
+    #[default]
+    All,
+    /// Its best one alone.
+    Best,
+}
+
 /// Body of `POST /api/v2/search`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,14 +88,28 @@ pub struct SearchRequest {
     /// Only these collections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection: Option<OneOrMany>,
-    /// Only documents whose metadata has these values; an array means any of them.
-    /// `document_id` and `external_id` may be named too.
+    /// Only documents that meet these conditions: `{"year": 2020}`, an array for any of its
+    /// values, `{"year": {"gte": 2020}}`, and `and`, `or`, `not` around them. `document_id`,
+    /// `external_id`, `filename`, `content_type` and `collection` may be named as metadata is.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub filter: serde_json::Map<String, serde_json::Value>,
     /// Which legs.
     #[serde(default)]
     pub mode: SearchMode,
+    /// Whether a cross-encoder puts the best passages in order anew, where the server has one.
+    #[serde(default)]
+    pub rerank: bool,
+    /// Which chunks of a document.
+    #[serde(default)]
+    pub per_document: PerDocument,
+    /// How much passages may differ from each other rather than match, 0 to 1, by maximal
+    /// marginal relevance; absent is not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diversity: Option<f32>,
+    /// Neighbouring chunks to give along on each side of a passage, 3 at most.
+    #[serde(default)]
+    pub expand: usize,
     /// The `consistency_token` of an upload that the search must have applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_token: Option<String>,
@@ -101,6 +126,32 @@ pub enum QueryMode {
     /// Hybrid retrieval, one answer.
     #[default]
     Basic,
+    /// The question in several wordings, what they find put in order together and with its
+    /// surroundings, and an analysis of it.
+    Deep,
+    /// The question in parts that are answered one by one, each with its citations, and an
+    /// answer from these.
+    SuperDeep,
+    /// Passages that differ from each other, and an answer of more freedom.
+    Creative,
+    /// Nothing leaves the machine: no remote model, and the question is in no log and no cache.
+    Private,
+    /// By a model that is configured for it, without a system prompt that guards.
+    Uncensored,
+}
+
+impl QueryMode {
+    /// Its name in requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Deep => "deep",
+            Self::SuperDeep => "super_deep",
+            Self::Creative => "creative",
+            Self::Private => "private",
+            Self::Uncensored => "uncensored",
+        }
+    }
 }
 
 /// Body of `POST /api/v2/query`.
@@ -124,11 +175,88 @@ pub struct QueryRequest {
     #[serde(default)]
     pub mode: QueryMode,
     /// As in a search.
+    #[serde(default)]
+    pub rerank: bool,
+    /// As in a search.
+    #[serde(default)]
+    pub per_document: PerDocument,
+    /// As in a search.
+    #[serde(default)]
+    pub expand: usize,
+    /// Whether to answer as Server-Sent Events while the answer is made: `passages` (an array of
+    /// them), `step` (a part of a `super_deep` answer), `token` (`{"text"}`, in order), then `done`
+    /// with the whole answer, or `error` with a problem.
+    #[serde(default)]
+    pub stream: bool,
+    /// As in a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_token: Option<String>,
     /// As in a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
+}
+
+/// Longest conversation before a question, in bytes.
+pub const MAX_HISTORY_BYTES: usize = 64 * 1024;
+/// Longest instructions, in bytes.
+pub const MAX_INSTRUCTIONS_BYTES: usize = 16 * 1024;
+/// Most neighbours on each side of a passage.
+pub const MAX_EXPAND: usize = 3;
+
+/// Who said something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The person who asks.
+    User,
+    /// The answer.
+    Assistant,
+}
+
+/// What was said before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
+    /// By whom.
+    pub role: Role,
+    /// What.
+    pub content: String,
+}
+
+/// Between gateway and query node (`POST /internal/ask`): a question within a conversation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskRequest {
+    /// The question.
+    pub query: QueryRequest,
+    /// What was said before it, oldest first.
+    #[serde(default)]
+    pub history: Vec<Turn>,
+    /// Who answers, and in what manner.
+    #[serde(default)]
+    pub system_prompt: Option<String>,
+    /// A model of the configured endpoint, in the place of the configured one.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The model's temperature, in the place of the mode's.
+    #[serde(default)]
+    pub temperature: Option<f32>,
+    /// Longest answer, in tokens.
+    #[serde(default)]
+    pub max_tokens: Option<u32>,
+}
+
+impl From<QueryRequest> for AskRequest {
+    fn from(query: QueryRequest) -> Self {
+        Self {
+            query,
+            history: Vec::new(),
+            system_prompt: None,
+            model: None,
+            temperature: None,
+            max_tokens: None,
+        }
+    }
 }
 
 /// A chunk that was found.
@@ -161,6 +289,30 @@ pub struct Passage {
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// Where each leg had it.
     pub legs: Legs,
+    /// The part of its text that fits the question best, and what of it is in the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<Snippet>,
+    /// The text of its neighbours, where `expand` asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
+}
+
+/// A part of a passage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Snippet {
+    /// The text, exactly as the passage has it.
+    pub text: String,
+    /// Bytes within it that are words of the question, in any form.
+    pub highlights: Vec<Span>,
+}
+
+/// What surrounds a passage in its document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Context {
+    /// Text of the chunks before it; chunks may overlap.
+    pub before: Vec<String>,
+    /// Text of the chunks after it.
+    pub after: Vec<String>,
 }
 
 /// Rank and score of a passage in each leg that found it.
@@ -172,6 +324,9 @@ pub struct Legs {
     /// BM25.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyword: Option<LegScore>,
+    /// The cross-encoder's, where it put them in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<LegScore>,
 }
 
 /// A passage in one leg.
@@ -196,6 +351,9 @@ pub struct Timings {
     pub keyword: f64,
     /// Fusion.
     pub fusion: f64,
+    /// Putting passages in order anew.
+    #[serde(default)]
+    pub rerank: f64,
     /// The answer.
     pub answer: f64,
     /// In all, on the query node.
@@ -247,6 +405,18 @@ pub struct Citation {
     pub chunk_id: Uuid,
 }
 
+/// A search on the way to an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Step {
+    /// What was searched for.
+    pub question: String,
+    /// What was answered, with the numbers of citations, where it was answered by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// Passages that it found which are among those of the answer.
+    pub passages: usize,
+}
+
 /// Answer to a question.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct QueryResponse {
@@ -254,8 +424,27 @@ pub struct QueryResponse {
     pub answer: String,
     /// Whether the documents answer the question. Where not, `answer` says so.
     pub answered: bool,
-    /// How the answer was made: `extractive`.
+    /// How the answer was made: `extractive` (sentences of the documents) or `generative`.
     pub method: String,
+    /// How it was asked for.
+    #[serde(default)]
+    pub mode: QueryMode,
+    /// The model that wrote it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The question as it was understood, where that needed the conversation before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standalone_question: Option<String>,
+    /// What else was searched for: other wordings, or the parts of the question with their answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// What a reader should know: a model that could not be reached, statements left out
+    /// because no passage backs them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Whether this was answered before, and nothing has changed since.
+    #[serde(default)]
+    pub cached: bool,
     /// What backs it.
     pub citations: Vec<Citation>,
     /// The passages it was made from, best first.

@@ -33,7 +33,7 @@ fn imports() -> Imports {
         .collect()
 }
 
-const ADAPTERS: [&str; 4] = ["kafka", "postgres", "s3", "embedder"];
+const ADAPTERS: [&str; 5] = ["kafka", "postgres", "s3", "embedder", "llm"];
 const SERVICES: [&str; 4] = ["gateway", "ingestion", "embedding", "query"];
 
 /// What a crate may import; a crate that is not here may import nothing of ours.
@@ -41,7 +41,7 @@ fn allowed(name: &str) -> &'static [&'static str] {
     match name {
         "proto" | "api" | "worker" | "chunk" | "extract" | "index" => &["core"],
         "runtime" => &["core", "api"],
-        "postgres" | "s3" | "embedder" => &["core"],
+        "postgres" | "s3" | "embedder" | "llm" => &["core"],
         "kafka" => &["core", "worker", "proto"],
         "testkit" => &["core", "embedded"],
         "e2e" => &["embedded"],

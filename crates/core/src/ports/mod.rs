@@ -8,6 +8,7 @@ mod control;
 mod dead_letters;
 mod embedder;
 mod imports;
+mod language;
 mod ledger;
 mod lifecycle;
 mod personas;
@@ -24,6 +25,7 @@ pub use dead_letters::{
 };
 pub use embedder::{Embedder, ModelInfo};
 pub use imports::{Import, Imports, NewImport};
+pub use language::{LanguageModel, LanguageModelInfo, Prompt, Reranker, Speaker};
 pub use ledger::{
     Accepted, Attempt, ChunkRow, CommitPlan, CommitRecords, DocumentFilter, EmbeddingLedger, GivenUp,
     IndexLedger, IngestionLedger, Intake, JobFailure, JobStatus, Lineage, NewUpload, Outbox, RequestOf,
