@@ -1,10 +1,12 @@
 //! Personas, and conversations with them.
 
-use crate::search::{Citation, QueryMode, QueryResponse};
+use crate::search::{
+    Citation, MAX_INSTRUCTIONS_BYTES, MAX_QUESTION_BYTES, QueryMode, QueryResponse, Role, Turn,
+};
 use chrono::{DateTime, Utc};
 use ragstream_core::{
     document::DEFAULT_COLLECTION,
-    ports::{ChatMessage, ChatSession, Persona, Role, SaidBefore},
+    ports::{self, ChatMessage, ChatSession, Persona, SaidBefore},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,8 +17,8 @@ use uuid::Uuid;
 pub const MAX_NAME: usize = 200;
 /// Longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 2_000;
-/// Longest instructions, in bytes: a tenth of what small models read at all.
-pub const MAX_SYSTEM_PROMPT: usize = 16 * 1024;
+/// Longest instructions, in bytes: what a query node takes.
+pub const MAX_SYSTEM_PROMPT: usize = MAX_INSTRUCTIONS_BYTES;
 /// Longest name of a model, in bytes.
 pub const MAX_MODEL: usize = 200;
 /// Highest temperature: that of the OpenAI API.
@@ -24,7 +26,7 @@ pub const MAX_TEMPERATURE: f32 = 2.0;
 /// Most tokens of an answer that may be asked for.
 pub const MAX_TOKENS: u32 = 32_768;
 /// Longest message, in bytes: that of a question.
-pub const MAX_MESSAGE_BYTES: usize = crate::search::MAX_QUESTION_BYTES;
+pub const MAX_MESSAGE_BYTES: usize = MAX_QUESTION_BYTES;
 
 fn default_collection() -> String {
     DEFAULT_COLLECTION.to_owned()
@@ -126,33 +128,13 @@ pub struct PersonasResponse {
     pub next: Option<String>,
 }
 
-/// Who said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Speaker {
-    /// Who asks.
-    User,
-    /// Who answers.
-    Assistant,
-}
-
-impl From<Role> for Speaker {
-    fn from(role: Role) -> Self {
+impl From<ports::Role> for Role {
+    fn from(role: ports::Role) -> Self {
         match role {
-            Role::User => Self::User,
-            Role::Assistant => Self::Assistant,
+            ports::Role::User => Self::User,
+            ports::Role::Assistant => Self::Assistant,
         }
     }
-}
-
-/// What was said before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Turn {
-    /// By whom.
-    pub role: Speaker,
-    /// What.
-    pub content: String,
 }
 
 impl From<SaidBefore> for Turn {
@@ -254,7 +236,7 @@ pub struct MessageResponse {
     /// Its place in the conversation, from 1 on.
     pub number: u32,
     /// Whose.
-    pub role: Speaker,
+    pub role: Role,
     /// What was said; absent where it was not to be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -283,40 +265,6 @@ pub struct ConversationResponse {
     /// The link to those before, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-/// What a query node is asked on behalf of a persona.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AskRequest {
-    /// The question.
-    pub query: AskQuery,
-    /// What was said before, oldest first.
-    pub history: Vec<Turn>,
-    /// What the model is told before everything else.
-    pub system_prompt: Option<String>,
-    /// The model.
-    pub model: Option<String>,
-    /// Its temperature.
-    pub temperature: Option<f32>,
-    /// Tokens of the answer at most.
-    pub max_tokens: Option<u32>,
-}
-
-/// A question as the query node reads it: [`QueryRequest`](crate::search::QueryRequest).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AskQuery {
-    /// The question.
-    pub question: String,
-    /// The persona's documents.
-    pub collection: String,
-    /// Passages to answer from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_k: Option<u32>,
-    /// As it is stored; the node refuses one that it does not know.
-    pub mode: String,
-    /// As Server-Sent Events.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stream: bool,
 }
 
 /// How far the documents of a persona are.

@@ -1,6 +1,6 @@
 //! A message to a persona, and its answer.
 
-use super::{Chats, PRIVATE, history, keeper::Keeper, stream};
+use super::{Chats, history, keeper::Keeper, stream};
 use axum::{
     Json,
     body::to_bytes,
@@ -10,8 +10,9 @@ use axum::{
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use ragstream_api::{
-    personas::{AskQuery, AskRequest, ChatRequest, MAX_MESSAGE_BYTES, Turn},
+    personas::{ChatRequest, MAX_MESSAGE_BYTES},
     problem::Problem,
+    search::{AskRequest, DEFAULT_TOP_K, OneOrMany, PerDocument, QueryMode, QueryRequest, Turn},
 };
 use ragstream_core::{
     id::{PersonaId, SessionId},
@@ -45,7 +46,8 @@ impl Chats {
         check(&message)?;
         let persona = self.persona(persona_id).await?;
         self.ready(&persona).await?;
-        let is_private = persona.is.mode == PRIVATE;
+        let mode = mode_of(&persona)?;
+        let is_private = mode == QueryMode::Private;
         let session_id = session_id.map(SessionId);
         if let Some(session_id) = session_id {
             self.session(persona_id, session_id).await?;
@@ -63,7 +65,20 @@ impl Chats {
             message: message.clone(),
             is_private,
         };
-        let body = asked(persona, message, stream, history::last(before))?;
+        let query = QueryRequest {
+            question: message,
+            top_k: persona.is.top_k.map_or(DEFAULT_TOP_K, |passages| passages as usize),
+            collection: Some(OneOrMany::One(persona.is.collection.clone())),
+            filter: Map::new(),
+            mode,
+            rerank: false,
+            per_document: PerDocument::All,
+            expand: 0,
+            stream,
+            min_token: None,
+            wait_ms: None,
+        };
+        let body = asked(persona, query, history::last(before))?;
         let answer = self.query.ask(ASK, body, context).await?;
         if answer.status() != StatusCode::OK {
             return Ok(Answer::Whole(answer));
@@ -91,17 +106,22 @@ fn check(message: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// How it answers. A mode that this release does not know is nobody's to guess: it may be one in which
+/// nothing is kept.
+fn mode_of(persona: &Persona) -> Result<QueryMode, Problem> {
+    let name = &persona.is.mode;
+    serde_json::from_value(Value::String(name.clone())).map_err(|_| {
+        let detail =
+            format!("its mode {name:?} is not known here: give the persona another, or ask a newer server");
+        Problem::unprocessable("unknown_mode", detail)
+    })
+}
+
 /// What the query node is asked.
-fn asked(persona: Persona, message: String, stream: bool, history: Vec<Turn>) -> Result<Bytes, Problem> {
+fn asked(persona: Persona, query: QueryRequest, history: Vec<Turn>) -> Result<Bytes, Problem> {
     let persona = persona.is;
     let request = AskRequest {
-        query: AskQuery {
-            question: message,
-            collection: persona.collection,
-            top_k: persona.top_k,
-            mode: persona.mode,
-            stream,
-        },
+        query,
         history,
         system_prompt: Some(persona.system_prompt).filter(|prompt| !prompt.trim().is_empty()),
         model: persona.model,

@@ -6,10 +6,9 @@ use ragstream_api::{
         MAX_DESCRIPTION, MAX_MODEL, MAX_NAME, MAX_SYSTEM_PROMPT, MAX_TEMPERATURE, MAX_TOKENS, PersonaRequest,
     },
     problem::Problem,
-    search::{MAX_TOP_K, QueryMode},
+    search::MAX_TOP_K,
 };
 use ragstream_core::ports::NewPersona;
-use serde_json::Value;
 
 /// A persona as it goes on record.
 pub(crate) fn persona(request: PersonaRequest) -> Result<NewPersona, Problem> {
@@ -54,7 +53,7 @@ pub(crate) fn persona(request: PersonaRequest) -> Result<NewPersona, Problem> {
     if !max_tokens.is_none_or(|tokens| (1..=MAX_TOKENS).contains(&tokens)) {
         return Err(Problem::invalid_field("max_tokens", format_args!("must be 1 to {MAX_TOKENS}")));
     }
-    let mode = name_of(mode);
+    let mode = mode.as_str().to_owned();
     Ok(NewPersona {
         name,
         description,
@@ -79,13 +78,4 @@ fn named(field: &str, name: String) -> Result<String, Problem> {
         return Err(Problem::invalid_field(field, format_args!("must be 1 to {MAX_NAME} characters")));
     }
     Ok(name.to_owned())
-}
-
-/// A mode by its name in requests.
-fn name_of(mode: QueryMode) -> String {
-    match serde_json::to_value(mode) {
-        Ok(Value::String(name)) => name,
-        // A mode is a unit variant, which is a string.
-        _ => String::new(),
-    }
 }

@@ -1,6 +1,6 @@
 //! What was said before, as much of it as is sent along.
 
-use ragstream_api::personas::{Speaker, Turn};
+use ragstream_api::search::{Role, Turn};
 
 /// Most messages: ten questions and their answers.
 pub(super) const MAX_TURNS: usize = 20;
@@ -21,7 +21,7 @@ pub(super) fn last(turns: Vec<Turn>) -> Vec<Turn> {
         kept.push(turn);
     }
     kept.reverse();
-    let first = kept.iter().position(|turn| turn.role == Speaker::User).unwrap_or(kept.len());
+    let first = kept.iter().position(|turn| turn.role == Role::User).unwrap_or(kept.len());
     kept.split_off(first)
 }
 
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     fn conversation(contents: &[&str]) -> Vec<Turn> {
-        let role = |n| if n % 2 == 0 { Speaker::User } else { Speaker::Assistant };
+        let role = |n| if n % 2 == 0 { Role::User } else { Role::Assistant };
         let turn = |(n, content): (usize, &&str)| Turn { role: role(n), content: (*content).to_owned() };
         contents.iter().enumerate().map(turn).collect()
     }

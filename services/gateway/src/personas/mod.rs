@@ -24,8 +24,6 @@ use ragstream_core::{
 };
 use std::sync::Arc;
 
-/// Mode in which nothing of what is said is kept.
-const PRIVATE: &str = "private";
 /// What who asks too early is told to wait, in seconds: a small document is searchable by then.
 const ASK_AGAIN_SECONDS: u64 = 5;
 
