@@ -50,10 +50,10 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "webhooks", description = "Be told of what happens to documents"),
         (name = "operating", description = "Look after it")
     ),
-    // What webhooks are sent.
-    components(schemas(ragstream_api::webhooks::EventBody))
+    // What webhooks are sent, and what problems refer to.
+    components(schemas(ragstream_api::webhooks::EventBody, ragstream_api::problem::FileProblem))
 )]
-struct Spec;
+pub(crate) struct Spec;
 
 /// All routes of the gateway; `/docs` shows them.
 pub(crate) fn router(gateway: Gateway) -> Router {
