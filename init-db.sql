@@ -420,3 +420,51 @@ CREATE TABLE IF NOT EXISTS imports (
 
 CREATE INDEX IF NOT EXISTS imports_due ON imports (priority DESC, import_id);
 CREATE INDEX IF NOT EXISTS imports_by_batch ON imports (batch_id);
+
+-- Personas: who answers from one collection, and how.
+CREATE TABLE IF NOT EXISTS personas (
+    persona_id    uuid        PRIMARY KEY,
+    name          text        NOT NULL,
+    description   text        NOT NULL,
+    collection    text        NOT NULL,
+    system_prompt text        NOT NULL,
+    -- By its name in requests.
+    mode          text        NOT NULL,
+    model         text,
+    temperature   real,
+    top_k         integer,
+    max_tokens    integer,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    updated_at    timestamptz NOT NULL DEFAULT now()
+);
+
+-- Conversations with personas.
+CREATE TABLE IF NOT EXISTS persona_sessions (
+    session_id uuid        PRIMARY KEY,
+    persona_id uuid        NOT NULL REFERENCES personas ON DELETE CASCADE,
+    title      text,
+    -- How many there are: the number of the last one. Who adds a pair holds this row.
+    messages   integer     NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE INDEX IF NOT EXISTS persona_sessions_by_persona ON persona_sessions (persona_id, session_id);
+CREATE INDEX IF NOT EXISTS persona_sessions_by_age ON persona_sessions (updated_at);
+
+-- What was said, in pairs: questions have odd numbers, their answers the next.
+CREATE TABLE IF NOT EXISTS persona_messages (
+    session_id uuid        NOT NULL REFERENCES persona_sessions ON DELETE CASCADE,
+    number     integer     NOT NULL,
+    role       text        NOT NULL CHECK (role IN ('user', 'assistant')),
+    -- None: it was not to be kept.
+    text       text,
+    -- Not jsonb, which takes no zeros; quotes may have them.
+    citations  json        NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, number)
+);
+
+-- Whether a collection has documents under way.
+CREATE INDEX IF NOT EXISTS document_jobs_open ON document_jobs (collection)
+    WHERE stage NOT IN ('complete', 'failed', 'cancelled');

@@ -9,6 +9,7 @@ pub mod batches;
 pub mod dead_letters;
 pub mod documents;
 pub mod outage;
+pub mod personas;
 pub mod problem;
 pub mod search;
 pub mod system;

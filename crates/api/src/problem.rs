@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 `application/problem+json`.
 
-use crate::outage;
+use crate::{outage, personas::Readiness};
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -33,6 +33,9 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
     pub errors: Vec<FileProblem>,
+    /// How far a persona's documents are, where it can't be asked yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Readiness>,
 }
 
 /// Why one file of a batch was refused.
@@ -55,6 +58,7 @@ impl Problem {
             detail: detail.into(),
             retry_after: None,
             errors: Vec::new(),
+            progress: None,
         }
     }
 

@@ -66,6 +66,14 @@ id! {
     ChunkId
 }
 id! {
+    /// A persona: who answers from one collection, and how.
+    PersonaId
+}
+id! {
+    /// A conversation with a persona.
+    SessionId
+}
+id! {
     /// A webhook: where the events of documents are sent.
     WebhookId
 }

@@ -17,7 +17,8 @@ pub struct GatewayConfig {
     pub max_concurrent_uploads: usize,
     /// How long a resumable upload waits for its next bytes before it is given up, in hours; a week at most.
     pub upload_expiry_hours: u32,
-    /// How long the records of jobs and batches that are over are kept, in days. Documents stay.
+    /// How long the records of jobs and batches that are over are kept, and conversations with personas
+    /// after their last message, in days. Documents stay.
     pub keep_records_days: u32,
     /// Buckets that documents may be imported from, as `http://ACCESS:SECRET@HOST:PORT/BUCKET`.
     pub import_s3: Vec<String>,

@@ -5,7 +5,7 @@
 //! hashed as it goes; then document, job and outbox record are written in one
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
-//! node by [`query_nodes`], [`verify`] compares what all sides hold,
+//! node by [`query_nodes`], those to a persona by way of [`personas`]; [`verify`] compares what all sides hold,
 //! and [`rebuilds`] has indexes built anew.
 //!
 //! What happens to documents is written by the rows' own triggers; the relay appends it
@@ -18,6 +18,7 @@ mod imports;
 mod lifecycle;
 mod metrics;
 mod outbound;
+mod personas;
 mod progress;
 mod query_nodes;
 mod rebuilds;
@@ -39,8 +40,8 @@ use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use query_nodes::QueryNodes;
 use ragstream_core::ports::{
-    Batches, BlobStore, Census, Imports, Intake, JobControl, LifecycleLog, LogEnds, LogScan, Outbox,
-    PartStore, ProgressLog, Publisher, ResumableUploads, Trash, Webhooks,
+    Batches, BlobStore, Census, ChatSessions, Imports, Intake, JobControl, LifecycleLog, LogEnds, LogScan,
+    Outbox, PartStore, Personas, ProgressLog, Publisher, ResumableUploads, Trash, Webhooks,
 };
 use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
@@ -81,6 +82,10 @@ pub struct Ports {
     pub imports: Arc<dyn Imports>,
     /// Buckets that it may be fetched from.
     pub buckets: Buckets,
+    /// Who answers from one collection, and how.
+    pub personas: Arc<dyn Personas>,
+    /// What was said with them.
+    pub sessions: Arc<dyn ChatSessions>,
     /// Who wants to be told of it.
     pub webhooks: Arc<dyn Webhooks>,
     /// `document-lifecycle`, as a member of the group [`WEBHOOKS_CONSUMER`].
@@ -119,6 +124,7 @@ pub(crate) struct Gateway {
     pub(crate) dead_letters: Arc<dead_letters::DeadLetters>,
     pub(crate) hooks: webhooks::Hooks,
     pub(crate) query: QueryNodes,
+    pub(crate) chats: personas::Chats,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) rebuilds: Arc<Rebuilds>,
 }
@@ -181,6 +187,11 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         started_at: Utc::now(),
         verifier: Arc::new(Verifier::new(ports.log_scan, ports.census, query.clone())),
         rebuilds: rebuilds.clone(),
+        chats: personas::Chats {
+            personas: ports.personas,
+            sessions: ports.sessions.clone(),
+            query: query.clone(),
+        },
         query,
         dead_letters: Arc::new(dead_letters::DeadLetters::new(ports.dead_letters)),
         hooks,
@@ -195,6 +206,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         webhooks: ports.webhooks,
         jobs: gateway.control.clone(),
         batches: gateway.batches.clone(),
+        sessions: ports.sessions,
         keep: TimeDelta::days(i64::from(config.keep_records_days)),
     };
     tasks.spawn(

@@ -6,6 +6,7 @@
 //! it twice, or late, changes nothing.
 
 mod batches;
+mod chats;
 mod control;
 mod dead_letters;
 mod embedding;
@@ -17,6 +18,7 @@ mod intake;
 mod lane;
 mod lifecycle;
 mod outbox;
+mod personas;
 mod pool;
 mod progress;
 mod status;

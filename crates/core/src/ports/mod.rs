@@ -11,6 +11,7 @@ mod imports;
 mod language;
 mod ledger;
 mod lifecycle;
+mod personas;
 mod progress;
 mod publisher;
 mod uploads;
@@ -32,6 +33,10 @@ pub use ledger::{
 };
 pub use lifecycle::{
     Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
+};
+pub use personas::{
+    ChatMessage, ChatSession, ChatSessions, CollectionState, Exchange, NewPersona, Persona, Personas, Role,
+    SaidBefore,
 };
 pub use progress::{
     BatchStatus, Batches, Jobless, NewBatch, Outcomes, ProgressLog, StageEntered, Totals, Watched, Why,

@@ -28,3 +28,8 @@ export async function queryModes() {
 export async function canStream() {
   return "stream" in ((await load()).components?.schemas?.QueryRequest?.properties ?? {});
 }
+
+/** Whether its personas do. */
+export async function canStreamChats() {
+  return "stream" in ((await load()).components?.schemas?.ChatRequest?.properties ?? {});
+}

@@ -1,12 +1,12 @@
 // Questions: an answer that builds up, with citations that open the document.
 
-import { ApiError, api, request } from "./api.js";
+import { api } from "./api.js";
 import { asText, freshness, passages, sources, timings, withChips } from "./answer.js";
 import { beforePaint, h, replace, setText } from "./dom.js";
 import { canStream, queryModes } from "./features.js";
 import { icon } from "./icons.js";
 import { rename } from "./router.js";
-import { messages } from "./sse.js";
+import { streamed } from "./streamed.js";
 import { button, copyText, failed, field, heading, select, terminal } from "./widgets.js";
 
 const MODES = {
@@ -128,18 +128,7 @@ async function fillCollections(list) {
 async function answer(body, view, signal) {
   const streams = await canStream().catch(() => false);
   if (!streams) return api("/api/v2/query", { json: body, signal });
-  const response = await request("/api/v2/query", { json: { ...body, stream: true }, headers: { accept: "text/event-stream" }, signal });
-  if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return response.json();
-  let done;
-  await messages(response, ({ event, data }) => {
-    const value = JSON.parse(data);
-    if (event === "passages") view.found(value);
-    else if (event === "token") view.add(value.text);
-    else if (event === "done") done = value;
-    else if (event === "error") throw new ApiError(value.status, value);
-  });
-  if (!done) throw new Error("The answer broke off. Ask again.");
-  return done;
+  return streamed("/api/v2/query", body, view, signal);
 }
 
 /** An answer that is being made, and then is there. */

@@ -68,6 +68,7 @@ async function edit(persona, onSaved) {
     model: text("model", { placeholder: "As configured" }),
     temperature: h("input", { type: "number", min: 0, max: 2, step: 0.1, value: persona?.temperature ?? "" }),
     top_k: h("input", { type: "number", min: 1, max: 1000, value: persona?.top_k ?? "" }),
+    max_tokens: h("input", { type: "number", min: 1, max: 32768, value: persona?.max_tokens ?? "" }),
   };
   const wrong = h("p.bad-text", { role: "alert" });
   const save = button(persona ? "Save" : "Create", { kind: "primary", type: "submit" });
@@ -78,7 +79,7 @@ async function edit(persona, onSaved) {
     field("Description", control.description),
     field("Collection", control.collection, "It answers from the documents of this collection alone."),
     field("Instructions", control.system_prompt, "Who it is, and how it answers."),
-    h("div.form-grid", null, field("Mode", control.mode), field("Model", control.model), field("Temperature", control.temperature), field("Passages", control.top_k)),
+    h("div.form-grid", null, field("Mode", control.mode), field("Model", control.model), field("Temperature", control.temperature), field("Passages", control.top_k), field("Tokens of an answer", control.max_tokens)),
     wrong,
     h("div.dialog-actions", null, button("Cancel", { onclick: () => dialog.close() }), save),
   );
@@ -113,5 +114,6 @@ function valuesOf(control) {
     model: text("model") || undefined,
     temperature: number("temperature"),
     top_k: number("top_k"),
+    max_tokens: number("max_tokens"),
   };
 }

@@ -1,9 +1,10 @@
-//! Removes what is only of use for a while: events, and records of deliveries, jobs and batches.
+//! Removes what is only of use for a while: events, records of deliveries, jobs and batches, and
+//! conversations.
 
 use chrono::{TimeDelta, Utc};
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{Batches, JobControl, LifecycleLog, Webhooks},
+    ports::{Batches, ChatSessions, JobControl, LifecycleLog, Webhooks},
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,8 @@ pub(crate) struct Records {
     pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) jobs: Arc<dyn JobControl>,
     pub(crate) batches: Arc<dyn Batches>,
-    /// How long those of jobs and batches that are over are kept.
+    pub(crate) sessions: Arc<dyn ChatSessions>,
+    /// How long those of jobs and batches that are over are kept, and conversations that rest.
     pub(crate) keep: TimeDelta,
 }
 
@@ -46,11 +48,12 @@ pub(crate) async fn run(records: Records, token: CancellationToken) -> Result<()
 }
 
 async fn sweep(records: &Records) -> Result<()> {
-    let Records { events, webhooks, jobs, batches, keep } = records;
+    let Records { events, webhooks, jobs, batches, sessions, keep } = records;
     let now = Utc::now();
     while events.forget_events(now - TimeDelta::days(EVENTS_DAYS), PORTION).await? == PORTION {}
     while webhooks.forget_deliveries(now - TimeDelta::days(DELIVERIES_DAYS), PORTION).await? == PORTION {}
     while jobs.forget_ended(now - *keep, PORTION).await? == PORTION {}
+    while sessions.forget_sessions(now - *keep, PORTION).await? == PORTION {}
     while batches.forget_batches(now - *keep, PORTION).await? == PORTION {}
     Ok(())
 }

@@ -13,7 +13,7 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use ragstream_api::problem::Problem;
 use ragstream_core::{
     id::{BatchId, JobId},
@@ -119,13 +119,17 @@ async fn stream_of(gateway: &Gateway, watched: Watched, last: Option<i64>) -> Re
         watcher.next().await.map(|told| (event(&told), watcher))
     });
     let retry = stream::iter([Event::default().retry(RETRY)]);
-    let events = retry.chain(told).map(Ok::<_, Infallible>);
+    Ok(response(retry.chain(told)))
+}
+
+/// An answer that goes on.
+pub(super) fn response(events: impl Stream<Item = Event> + Send + 'static) -> Response {
     let headers = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (UNBUFFERED, HeaderValue::from_static("no")),
     ];
-    Ok((headers, Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat")))
-        .into_response())
+    let events = Sse::new(events.map(Ok::<_, Infallible>));
+    (headers, events.keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat"))).into_response()
 }
 
 fn event(told: &Told) -> Event {

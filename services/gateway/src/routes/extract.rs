@@ -21,10 +21,26 @@ impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
         let Path(text) = text.map_err(|e| Problem::bad_request("bad_path", e.body_text()))?;
-        text.parse()
-            .map(Self)
-            .map_err(|_| Problem::not_found(format!("{text:?} is not an id: ids are UUIDs")))
+        parse(&text).map(Self)
     }
+}
+
+/// Two ids in the path: of something, and of something in it.
+pub(crate) struct Ids<A, B>(pub(crate) A, pub(crate) B);
+
+impl<S: Send + Sync, A: FromStr + Send, B: FromStr + Send> FromRequestParts<S> for Ids<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let texts: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        let Path((outer, inner)) = texts.map_err(|e| Problem::bad_request("bad_path", e.body_text()))?;
+        Ok(Self(parse(&outer)?, parse(&inner)?))
+    }
+}
+
+fn parse<T: FromStr>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found(format!("{text:?} is not an id: ids are UUIDs")))
 }
 
 /// The query string.

@@ -10,8 +10,10 @@ mod events;
 mod extract;
 mod imports;
 mod jobs;
+pub(crate) mod personas;
 mod ranges;
 mod resumable;
+mod sessions;
 mod socket;
 mod system;
 mod uploads;
@@ -43,14 +45,15 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "batches", description = "Files that belong together: their progress, and commands to all of them"),
         (name = "live progress", description = "Server-Sent Events and a WebSocket, over any gateway"),
         (name = "asking", description = "Search, and ask questions"),
+        (name = "personas", description = "Experts that answer from one collection in a manner of their own, and conversations with them"),
         (name = "dead letters", description = "What was given up: list, inspect, send back"),
         (name = "webhooks", description = "Be told of what happens to documents"),
         (name = "operating", description = "Look after it")
     ),
-    // What webhooks are sent.
-    components(schemas(ragstream_api::webhooks::EventBody))
+    // What webhooks are sent, and what problems refer to.
+    components(schemas(ragstream_api::webhooks::EventBody, ragstream_api::problem::FileProblem))
 )]
-struct Spec;
+pub(crate) struct Spec;
 
 /// All routes of the gateway; `/docs` shows them.
 pub(crate) fn router(gateway: Gateway) -> Router {
@@ -95,6 +98,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(dead_letters::show_redrive))
         .routes(routes!(ask::search))
         .routes(routes!(ask::query))
+        .merge(personas::routes())
         .routes(routes!(webhooks::create, webhooks::list))
         .routes(routes!(webhooks::get, webhooks::delete))
         .routes(routes!(webhooks::test))

@@ -80,13 +80,7 @@ impl Form {
     /// Checks the fields of a request of so many files.
     pub(crate) fn check(self, files: usize) -> Result<Details, Problem> {
         let collection = self.collection.unwrap_or_else(|| DEFAULT_COLLECTION.to_owned());
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if collection.is_empty() || collection.len() > MAX_COLLECTION || !collection.chars().all(allowed) {
-            return Err(Problem::invalid_field(
-                "collection",
-                format!("must be 1 to {MAX_COLLECTION} letters, digits, '.', '_' or '-'"),
-            ));
-        }
+        check_collection(&collection)?;
         let metadata = match self.metadata.as_deref() {
             None | Some("") => Metadata::new(),
             Some(json) => serde_json::from_str(json).map_err(|e| {
@@ -122,6 +116,18 @@ impl Form {
         };
         Ok(Details { collection, metadata, priority, batch_id, external_ids })
     }
+}
+
+/// Refuses what is no name of a collection.
+pub(crate) fn check_collection(name: &str) -> Result<(), Problem> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > MAX_COLLECTION || !name.chars().all(allowed) {
+        return Err(Problem::invalid_field(
+            "collection",
+            format!("must be 1 to {MAX_COLLECTION} letters, digits, '.', '_' or '-'"),
+        ));
+    }
+    Ok(())
 }
 
 fn external_id(id: String) -> Result<Option<String>, Problem> {

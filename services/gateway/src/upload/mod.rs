@@ -8,7 +8,7 @@ mod staged;
 
 pub(crate) use accept::{Acceptor, uploaded};
 pub(crate) use batch::{check_announced, record_jobless, rejected};
-pub(crate) use form::{Details, Form, MAX_EXTERNAL_ID, clean_filename};
+pub(crate) use form::{Details, Form, MAX_EXTERNAL_ID, check_collection, clean_filename};
 pub(crate) use janitor::run as run_janitor;
 pub(crate) use staged::{HEAD_BYTES, Refused, Staged, hex, new_key, told, too_large};
 

@@ -56,6 +56,8 @@ pub(crate) fn tie_gateway(
         batches: ledger.clone(),
         imports: ledger.clone(),
         buckets,
+        personas: ledger.clone(),
+        sessions: ledger.clone(),
         webhooks: ledger.clone(),
         events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
         undelivered: log.dead_letters.clone(),
