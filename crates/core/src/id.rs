@@ -69,6 +69,10 @@ id! {
     /// A webhook: where the events of documents are sent.
     WebhookId
 }
+id! {
+    /// Somebody who is to be told, once, how a job or a batch ended.
+    NoticeId
+}
 
 id! {
     /// A request to send dead letters back to where they came from.

@@ -9,7 +9,8 @@
 //! and [`rebuilds`] has indexes built anew.
 //!
 //! What happens to documents is written by the rows' own triggers; the relay appends it
-//! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic.
+//! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic. Who asked to be told
+//! of the end of a file or a batch is sent mail by [`notices`].
 
 mod config;
 mod control;
@@ -17,6 +18,7 @@ mod dead_letters;
 mod imports;
 mod lifecycle;
 mod metrics;
+mod notices;
 mod outbound;
 mod progress;
 mod query_nodes;
@@ -39,10 +41,10 @@ use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use query_nodes::QueryNodes;
 use ragstream_core::ports::{
-    Batches, BlobStore, Census, Imports, Intake, JobControl, LifecycleLog, LogEnds, LogScan, Outbox,
+    Batches, BlobStore, Census, Imports, Intake, JobControl, LifecycleLog, LogEnds, LogScan, Notices, Outbox,
     PartStore, ProgressLog, Publisher, ResumableUploads, Trash, Webhooks,
 };
-use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
+use ragstream_runtime::{admin, config::ConfigError, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
 use rebuilds::Rebuilds;
 use relay::Queue;
@@ -81,6 +83,8 @@ pub struct Ports {
     pub imports: Arc<dyn Imports>,
     /// Buckets that it may be fetched from.
     pub buckets: Buckets,
+    /// Who is to be told by mail.
+    pub notices: Arc<dyn Notices>,
     /// Who wants to be told of it.
     pub webhooks: Arc<dyn Webhooks>,
     /// `document-lifecycle`, as a member of the group [`WEBHOOKS_CONSUMER`].
@@ -109,6 +113,7 @@ pub(crate) struct Gateway {
     pub(crate) resumables: resumable::Resumables,
     pub(crate) batches: Arc<dyn Batches>,
     pub(crate) importer: imports::Importer,
+    pub(crate) notifier: notices::Notifier,
     pub(crate) progress: progress::Progress,
     pub(crate) totalled: Arc<system::Totalled>,
     pub(crate) outbox: Arc<dyn Outbox>,
@@ -125,7 +130,16 @@ pub(crate) struct Gateway {
 
 /// Serves on `listener`, relays what waits for its way to the log and tells webhooks, as
 /// tasks of `tasks`.
-pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
+///
+/// # Errors
+/// Where a setting can't be used.
+pub fn run(
+    config: GatewayConfig,
+    ports: Ports,
+    listener: TcpListener,
+    tasks: &mut Tasks,
+) -> Result<(), ConfigError> {
+    let notifier = notices::Notifier::new(ports.notices.clone(), notices::Mailer::of(&config)?);
     let outbox_filled = Arc::new(Notify::new());
     let trash_filled = Arc::new(Notify::new());
     let query = QueryNodes::new(&config.query_urls);
@@ -149,6 +163,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
             intake: ports.intake.clone(),
             store: ports.blobs.clone(),
             acceptor: acceptor.clone(),
+            notifier: notifier.clone(),
             slots: slots.clone(),
         },
         tasks.token(),
@@ -168,10 +183,20 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     tasks.spawn("live progress", progress.feed());
     tasks.spawn("resumable uploads", resumable::run_janitor(resumables.clone(), tasks.token()));
     let gateway = Gateway {
-        uploads: upload::Uploads::new(&config, acceptor, ports.batches.clone(), ports.blobs.clone(), slots),
+        uploads: upload::Uploads::new(
+            &config,
+            upload::Ports {
+                acceptor,
+                batches: ports.batches.clone(),
+                blobs: ports.blobs.clone(),
+                notifier: notifier.clone(),
+                slots,
+            },
+        ),
         resumables,
         batches: ports.batches,
         importer,
+        notifier: notifier.clone(),
         progress,
         totalled,
         outbox: ports.outbox.clone(),
@@ -195,6 +220,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         webhooks: ports.webhooks,
         jobs: gateway.control.clone(),
         batches: gateway.batches.clone(),
+        notices: ports.notices,
         keep: TimeDelta::days(i64::from(config.keep_records_days)),
     };
     tasks.spawn(
@@ -213,4 +239,6 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     tasks.spawn("event relay", events.run(ports.publisher, tasks.token()));
     tasks.spawn("record janitor", lifecycle::run_janitor(records, tasks.token()));
     tasks.spawn("webhooks", teller.run(tasks.token()));
+    tasks.spawn("mail", notifier.run(tasks.token()));
+    Ok(())
 }

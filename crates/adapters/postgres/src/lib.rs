@@ -16,6 +16,7 @@ mod ingestion;
 mod intake;
 mod lane;
 mod lifecycle;
+mod notices;
 mod outbox;
 mod pool;
 mod progress;

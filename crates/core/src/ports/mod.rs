@@ -10,6 +10,7 @@ mod embedder;
 mod imports;
 mod ledger;
 mod lifecycle;
+mod notices;
 mod progress;
 mod publisher;
 mod uploads;
@@ -31,6 +32,7 @@ pub use ledger::{
 pub use lifecycle::{
     Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
 };
+pub use notices::{About, FailedFile, HowItEnded, Notice, Notices, Told};
 pub use progress::{
     BatchStatus, Batches, Jobless, NewBatch, Outcomes, ProgressLog, StageEntered, Totals, Watched, Why,
 };

@@ -3,7 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{Batches, JobControl, LifecycleLog, Webhooks},
+    ports::{Batches, JobControl, LifecycleLog, Notices, Webhooks},
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ pub(crate) struct Records {
     pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) jobs: Arc<dyn JobControl>,
     pub(crate) batches: Arc<dyn Batches>,
+    pub(crate) notices: Arc<dyn Notices>,
     /// How long those of jobs and batches that are over are kept.
     pub(crate) keep: TimeDelta,
 }
@@ -46,11 +47,12 @@ pub(crate) async fn run(records: Records, token: CancellationToken) -> Result<()
 }
 
 async fn sweep(records: &Records) -> Result<()> {
-    let Records { events, webhooks, jobs, batches, keep } = records;
+    let Records { events, webhooks, jobs, batches, notices, keep } = records;
     let now = Utc::now();
     while events.forget_events(now - TimeDelta::days(EVENTS_DAYS), PORTION).await? == PORTION {}
     while webhooks.forget_deliveries(now - TimeDelta::days(DELIVERIES_DAYS), PORTION).await? == PORTION {}
     while jobs.forget_ended(now - *keep, PORTION).await? == PORTION {}
     while batches.forget_batches(now - *keep, PORTION).await? == PORTION {}
+    while notices.forget_notices(now - *keep, PORTION).await? == PORTION {}
     Ok(())
 }

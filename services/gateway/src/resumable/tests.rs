@@ -33,6 +33,7 @@ impl Fixture {
             intake: ledger.clone(),
             store: blobs.clone(),
             acceptor: Acceptor::new(ledger.clone(), Arc::new(Notify::new())),
+            notifier: notices::Notifier::new(ledger.clone(), None),
             slots: Arc::new(Semaphore::new(8)),
         };
         let uploads = Resumables::new(&GatewayConfig::default(), ports, CancellationToken::new());

@@ -28,6 +28,7 @@ pub(crate) struct Form {
     metadata: Option<String>,
     priority: Option<String>,
     batch_id: Option<String>,
+    notify: Option<String>,
     external_ids: Vec<String>,
 }
 
@@ -38,6 +39,8 @@ pub(crate) struct Details {
     pub(crate) priority: i16,
     /// The files that these belong to.
     pub(crate) batch_id: Option<BatchId>,
+    /// Who is to be told how it ended; not checked.
+    pub(crate) notify: Option<String>,
     /// One for each file.
     pub(crate) external_ids: Vec<Option<String>>,
 }
@@ -63,13 +66,14 @@ impl Form {
             "metadata" => self.metadata = Some(value),
             "priority" => self.priority = Some(value),
             "batch_id" => self.batch_id = Some(value),
+            "notify" => self.notify = Some(value),
             "external_id" => self.external_ids.push(value),
             other => {
                 return Err(Problem::unprocessable(
                     "unknown_field",
                     format!(
                         "there is no field {other:?}: send `file` (once or more), and optionally \
-                         `collection`, `metadata`, `priority`, `batch_id` and `external_id`"
+                         `collection`, `metadata`, `priority`, `batch_id`, `notify` and `external_id`"
                     ),
                 ));
             }
@@ -120,7 +124,8 @@ impl Form {
                 ));
             }
         };
-        Ok(Details { collection, metadata, priority, batch_id, external_ids })
+        let notify = self.notify.filter(|address| !address.is_empty());
+        Ok(Details { collection, metadata, priority, batch_id, notify, external_ids })
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn tie_gateway(
         batches: ledger.clone(),
         imports: ledger.clone(),
         buckets,
+        notices: ledger.clone(),
         webhooks: ledger.clone(),
         events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
         undelivered: log.dead_letters.clone(),
@@ -64,8 +65,7 @@ pub(crate) fn tie_gateway(
         // Uploads are accepted without Kafka: the outbox keeps them.
         health: health.with(ledger.clone()).with(blobs.clone()).with_optional(log.publisher.clone()),
     };
-    ragstream_gateway::run(config, ports, listener, tasks);
-    Ok(())
+    Ok(ragstream_gateway::run(config, ports, listener, tasks)?)
 }
 
 /// What reads documents, under the limits of ingestion.
