@@ -31,9 +31,9 @@ struct Server {
 }
 
 impl Server {
-    /// On this port, or any. `recipient` is the answer to `RCPT TO`.
-    async fn start(port: u16, recipient: &'static str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    /// `recipient` is the answer to `RCPT TO`.
+    async fn start(recipient: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (mails, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
         let (kept, count) = (mails.clone(), connections.clone());
@@ -197,7 +197,7 @@ fn text(mail: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_with_a_failed_file_is_told_once_when_all_of_it_is_over_though_two_gateways_look() {
     let fixture = Fixture::new().await;
-    let server = Server::start(0, "250 ok").await;
+    let server = Server::start("250 ok").await;
     let (one, other) = (fixture.notifier(server.port), fixture.notifier(server.port));
     let files = [("a.txt", "complete"), ("geheim.pdf", "failed"), ("c.txt", "embedding")];
     let batch_id = fixture.batch(&files, "me@example.org").await;
@@ -234,9 +234,8 @@ async fn a_batch_with_a_failed_file_is_told_once_when_all_of_it_is_over_though_t
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_that_is_away_is_waited_for_and_a_try_again_is_the_same_message() {
     let fixture = Fixture::new().await;
-    let down = Server::start(0, "250 ok").await;
-    let (port, notifier) = (down.port, fixture.notifier(down.port));
-    drop(down);
+    // Nobody listens there.
+    let notifier = fixture.notifier(1);
     let about = About::Batch(fixture.batch(&[("a.txt", "complete")], "me@example.org").await);
     let mut outages = 0;
     let mut pauses = Vec::new();
@@ -245,18 +244,18 @@ async fn a_mail_server_that_is_away_is_waited_for_and_a_try_again_is_the_same_me
         pauses.push(notifier.round(notifier.mailer.as_ref().unwrap(), &mut outages).await);
     }
     assert_eq!((pauses[0], pauses[1], pauses[11]), (FIRST_OUTAGE, FIRST_OUTAGE * 2, LONGEST_OUTAGE));
-    let notice = fixture.attempts().await;
-    assert_eq!(notice, 0, "no attempt is used up");
+    assert_eq!(fixture.attempts().await, 0, "no attempt is used up");
     assert_eq!(fixture.told(about).await, [(false, None)]);
 
     // It is back, but closes at once what is about a mail: an outage too.
-    let server = Server::start(port, "421 closing").await;
+    let closing = Server::start("421 closing").await;
+    let notifier = fixture.notifier(closing.port);
     fixture.all_due().await;
     notifier.round(notifier.mailer.as_ref().unwrap(), &mut outages).await;
     assert_eq!((fixture.attempts().await, fixture.told(about).await), (0, vec![(false, None)]));
-    drop(server);
 
-    let server = Server::start(port, "250 ok").await;
+    let server = Server::start("250 ok").await;
+    let notifier = fixture.notifier(server.port);
     fixture.all_due().await;
     assert_eq!(notifier.round(notifier.mailer.as_ref().unwrap(), &mut outages).await, Duration::ZERO);
     assert_eq!((outages, fixture.told(about).await), (0, vec![(true, None)]));
@@ -281,7 +280,7 @@ impl Fixture {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_for_good_is_given_up_with_its_reason_and_not_now_is_tried_again() {
     let fixture = Fixture::new().await;
-    let server = Server::start(0, "550 there is no such person").await;
+    let server = Server::start("550 there is no such person").await;
     let notifier = fixture.notifier(server.port);
     let batch_id = BatchId::generate();
     let job_id = fixture.file(batch_id, "a.txt", "complete").await;
@@ -297,7 +296,7 @@ async fn a_refusal_for_good_is_given_up_with_its_reason_and_not_now_is_tried_aga
     round(&notifier).await;
     assert_eq!(server.connections.load(Ordering::SeqCst), before, "it is not tried again");
 
-    let busy = Server::start(0, "451 greylisted").await;
+    let busy = Server::start("451 greylisted").await;
     let notifier = fixture.notifier(busy.port);
     fixture.ledger.tell(about, "later@example.org").await.unwrap();
     for tried in 1..=3 {
@@ -315,7 +314,7 @@ async fn a_refusal_for_good_is_given_up_with_its_reason_and_not_now_is_tried_aga
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicates_are_told_of_with_what_became_of_the_first_and_records_take_notices_along() {
     let fixture = Fixture::new().await;
-    let server = Server::start(0, "250 ok").await;
+    let server = Server::start("250 ok").await;
     let notifier = fixture.notifier(server.port);
     let first = fixture.file(BatchId::generate(), "a.txt", "embedding").await;
     // A single file that is here already.
