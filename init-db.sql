@@ -474,3 +474,26 @@ BEGIN
             FOR EACH ROW WHEN (NEW.forgotten AND NOT OLD.forgotten) EXECUTE FUNCTION forget_notices();
     END IF;
 END $$;
+
+-- Questions that run as jobs. What was asked and answered goes when it is not needed any more, at the latest
+-- when its time is over; the rest is kept as records of jobs are.
+CREATE TABLE IF NOT EXISTS query_jobs (
+    query_job_id   uuid        PRIMARY KEY,
+    status         text        NOT NULL DEFAULT 'queued' CHECK (status IN (
+                       'queued', 'running', 'complete', 'failed', 'cancelled', 'expired')),
+    -- The body of the question. JSON, as text: it may have what jsonb has no place for.
+    request        text,
+    answer         bytea,
+    attempts       integer     NOT NULL DEFAULT 0,
+    -- A problem as JSON, and the record by which it failed: topic/partition/offset.
+    failure        text,
+    given_up_at    text,
+    correlation_id text        NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    started_at     timestamptz,
+    completed_at   timestamptz,
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+    expires_at     timestamptz NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS query_jobs_by_expiry ON query_jobs (expires_at);

@@ -10,6 +10,7 @@ pub mod dead_letters;
 pub mod documents;
 pub mod outage;
 pub mod problem;
+pub mod query_jobs;
 pub mod search;
 pub mod system;
 pub mod webhooks;

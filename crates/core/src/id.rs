@@ -75,6 +75,11 @@ id! {
 }
 
 id! {
+    /// A question that runs as a job.
+    QueryJobId
+}
+
+id! {
     /// A request to send dead letters back to where they came from.
     RedriveId
 }

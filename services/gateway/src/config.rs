@@ -31,6 +31,11 @@ pub struct GatewayConfig {
     pub webhook_retry_min_ms: u64,
     /// Longest pause, without its chance.
     pub webhook_retry_max_ms: u64,
+    /// How long the answer of a query job is kept, and how long its question may wait for one, in hours.
+    pub query_job_hours: u32,
+    /// Questions that this gateway asks for query jobs at a time. They share the query nodes with
+    /// those who wait: as many as keep a small model or a few cores busy.
+    pub query_job_concurrency: usize,
     /// The server that mail goes to: `smtp://host`, `smtps://user:password@host`, or
     /// `smtp://host:587?tls=required`. None: no mail is sent.
     pub smtp_url: Option<String>,
@@ -74,6 +79,8 @@ impl Default for GatewayConfig {
             webhook_attempts: 8,
             webhook_retry_min_ms: 1_000,
             webhook_retry_max_ms: 300_000,
+            query_job_hours: 24,
+            query_job_concurrency: 4,
             smtp_url: None,
             smtp_from: None,
             smtp_recipients: Vec::new(),

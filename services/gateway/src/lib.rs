@@ -6,7 +6,7 @@
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
 //! node by [`query_nodes`], [`verify`] compares what all sides hold,
-//! and [`rebuilds`] has indexes built anew.
+//! and [`rebuilds`] has indexes built anew. Questions that run as jobs wait in `query-requests` ([`query_jobs`]).
 //!
 //! What happens to documents is written by the rows' own triggers; the relay appends it
 //! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic. Who asked to be told
@@ -21,6 +21,7 @@ mod metrics;
 mod notices;
 mod outbound;
 mod progress;
+mod query_jobs;
 mod query_nodes;
 mod rebuilds;
 mod relay;
@@ -35,6 +36,7 @@ mod webhooks;
 pub use config::GatewayConfig;
 pub use dead_letters::Ports as DeadLetterPorts;
 pub use imports::Buckets;
+pub use query_jobs::CONSUMER as QUERY_JOBS_CONSUMER;
 pub use webhooks::CONSUMER as WEBHOOKS_CONSUMER;
 
 use axum::Router;
@@ -42,7 +44,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use query_nodes::QueryNodes;
 use ragstream_core::ports::{
     Batches, BlobStore, Census, Imports, Intake, JobControl, LifecycleLog, LogEnds, LogScan, Notices, Outbox,
-    PartStore, ProgressLog, Publisher, ResumableUploads, Trash, Webhooks,
+    PartStore, ProgressLog, Publisher, QueryJobs, ResumableUploads, Trash, Webhooks,
 };
 use ragstream_runtime::{admin, config::ConfigError, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
@@ -89,7 +91,11 @@ pub struct Ports {
     pub webhooks: Arc<dyn Webhooks>,
     /// `document-lifecycle`, as a member of the group [`WEBHOOKS_CONSUMER`].
     pub events: Box<dyn Source>,
-    /// Where events go that a webhook did not take.
+    /// Questions that run as jobs.
+    pub query_jobs: Arc<dyn QueryJobs>,
+    /// `query-requests`, as a member of the group [`QUERY_JOBS_CONSUMER`].
+    pub query_requests: Box<dyn Source>,
+    /// Where events go that a webhook did not take, and questions that are given up.
     pub undelivered: Arc<dyn DeadLetters>,
     /// What the log comes to.
     pub log_scan: Arc<dyn LogScan>,
@@ -124,6 +130,7 @@ pub(crate) struct Gateway {
     pub(crate) dead_letters: Arc<dead_letters::DeadLetters>,
     pub(crate) hooks: webhooks::Hooks,
     pub(crate) query: QueryNodes,
+    pub(crate) questions: query_jobs::Questions,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) rebuilds: Arc<Rebuilds>,
 }
@@ -146,12 +153,15 @@ pub fn run(
     let query_nodes = query.clone();
     let rebuilds = Arc::new(Rebuilds::new(query.clone()));
     let hooks = webhooks::Hooks::new(ports.webhooks.clone(), config.allow_private_addresses);
-    let teller = hooks.worker(&config, ports.events, ports.undelivered);
-    // Uploads go on without a query node, and while webhooks wait for Kafka.
+    let teller = hooks.worker(&config, ports.events, ports.undelivered.clone());
+    let questions = query_jobs::Questions::new(&config, ports.query_jobs.clone(), outbox_filled.clone());
+    let asker = questions.worker(&config, query.clone(), ports.query_requests, ports.undelivered);
+    // Uploads go on without a query node, and while webhooks and query jobs wait for Kafka.
     let health = ports
         .health
         .with_optional(Arc::new(query.clone()))
-        .with_optional(teller.health().as_probe("webhooks"));
+        .with_optional(teller.health().as_probe("webhooks"))
+        .with_optional(asker.health().as_probe("query_jobs"));
     // Bodies of both kinds of upload share them.
     let slots = Arc::new(Semaphore::new(config.max_concurrent_uploads));
     let acceptor = upload::Acceptor::new(ports.intake.clone(), outbox_filled.clone());
@@ -207,6 +217,7 @@ pub fn run(
         verifier: Arc::new(Verifier::new(ports.log_scan, ports.census, query.clone())),
         rebuilds: rebuilds.clone(),
         query,
+        questions,
         dead_letters: Arc::new(dead_letters::DeadLetters::new(ports.dead_letters)),
         hooks,
         intake: ports.intake,
@@ -221,6 +232,7 @@ pub fn run(
         jobs: gateway.control.clone(),
         batches: gateway.batches.clone(),
         notices: ports.notices,
+        query_jobs: ports.query_jobs,
         keep: TimeDelta::days(i64::from(config.keep_records_days)),
     };
     tasks.spawn(
@@ -239,6 +251,7 @@ pub fn run(
     tasks.spawn("event relay", events.run(ports.publisher, tasks.token()));
     tasks.spawn("record janitor", lifecycle::run_janitor(records, tasks.token()));
     tasks.spawn("webhooks", teller.run(tasks.token()));
+    tasks.spawn("query jobs", asker.run(tasks.token()));
     tasks.spawn("mail", notifier.run(tasks.token()));
     Ok(())
 }

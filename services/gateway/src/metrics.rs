@@ -161,3 +161,14 @@ static MAILS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(crate) fn count_mail(outcome: &'static str) {
     MAILS.with_label_values(&[outcome]).inc();
 }
+
+/// Query jobs that ended: `complete`, `failed`.
+static QUERY_JOBS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!("ragstream_query_jobs_total", "Query jobs that ended, by outcome", &["outcome"])
+        .expect(REGISTERED)
+});
+
+/// Counts the end of a query job.
+pub(crate) fn count_query_job(outcome: &'static str) {
+    QUERY_JOBS.with_label_values(&[outcome]).inc();
+}

@@ -20,6 +20,7 @@ mod notices;
 mod outbox;
 mod pool;
 mod progress;
+mod query_jobs;
 mod status;
 mod trash;
 mod uploads;

@@ -13,6 +13,7 @@ mod lifecycle;
 mod notices;
 mod progress;
 mod publisher;
+mod query_jobs;
 mod uploads;
 mod verify;
 
@@ -37,6 +38,7 @@ pub use progress::{
     BatchStatus, Batches, Jobless, NewBatch, Outcomes, ProgressLog, StageEntered, Totals, Watched, Why,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
+pub use query_jobs::{NewQueryJob, QueryJob, QueryJobs, QueryStatus, ToAsk};
 pub use uploads::{NewResumable, Outcome, Progress, Resumable, ResumableUploads, UploadKind};
 pub use verify::{Census, CensusRow, LogScan, RowState, Suspect};
 

@@ -1,9 +1,10 @@
-//! Removes what is only of use for a while: events, and records of deliveries, jobs and batches.
+//! Removes what is only of use for a while: events, answers of query jobs, and records of deliveries, jobs and
+//! batches.
 
 use chrono::{TimeDelta, Utc};
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{Batches, JobControl, LifecycleLog, Notices, Webhooks},
+    ports::{Batches, JobControl, LifecycleLog, Notices, QueryJobs, Webhooks},
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,7 @@ pub(crate) struct Records {
     pub(crate) jobs: Arc<dyn JobControl>,
     pub(crate) batches: Arc<dyn Batches>,
     pub(crate) notices: Arc<dyn Notices>,
+    pub(crate) query_jobs: Arc<dyn QueryJobs>,
     /// How long those of jobs and batches that are over are kept.
     pub(crate) keep: TimeDelta,
 }
@@ -47,12 +49,14 @@ pub(crate) async fn run(records: Records, token: CancellationToken) -> Result<()
 }
 
 async fn sweep(records: &Records) -> Result<()> {
-    let Records { events, webhooks, jobs, batches, notices, keep } = records;
+    let Records { events, webhooks, jobs, batches, notices, query_jobs, keep } = records;
     let now = Utc::now();
     while events.forget_events(now - TimeDelta::days(EVENTS_DAYS), PORTION).await? == PORTION {}
     while webhooks.forget_deliveries(now - TimeDelta::days(DELIVERIES_DAYS), PORTION).await? == PORTION {}
     while jobs.forget_ended(now - *keep, PORTION).await? == PORTION {}
     while batches.forget_batches(now - *keep, PORTION).await? == PORTION {}
+    while query_jobs.expire_queries(PORTION).await? == PORTION {}
+    while query_jobs.forget_queries(now - *keep, PORTION).await? == PORTION {}
     while notices.forget_notices(now - *keep, PORTION).await? == PORTION {}
     Ok(())
 }

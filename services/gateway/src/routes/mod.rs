@@ -10,6 +10,7 @@ mod events;
 mod extract;
 mod imports;
 mod jobs;
+mod query_jobs;
 mod ranges;
 mod resumable;
 mod socket;
@@ -95,6 +96,10 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(dead_letters::show_redrive))
         .routes(routes!(ask::search))
         .routes(routes!(ask::query))
+        .routes(routes!(query_jobs::create))
+        .routes(routes!(query_jobs::status, query_jobs::delete))
+        .routes(routes!(query_jobs::result))
+        .routes(routes!(query_jobs::cancel))
         .routes(routes!(webhooks::create, webhooks::list))
         .routes(routes!(webhooks::get, webhooks::delete))
         .routes(routes!(webhooks::test))

@@ -59,6 +59,12 @@ pub(crate) fn tie_gateway(
         notices: ledger.clone(),
         webhooks: ledger.clone(),
         events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
+        query_jobs: ledger.clone(),
+        query_requests: group_source(
+            &log.config,
+            ragstream_gateway::QUERY_JOBS_CONSUMER,
+            &[topics::QUERY_REQUESTS],
+        )?,
         undelivered: log.dead_letters.clone(),
         log_scan: Arc::new(KafkaLogScan::new(&log.config)),
         census: ledger.clone(),
