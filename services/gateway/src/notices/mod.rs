@@ -45,6 +45,9 @@ const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(1);
 const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
 /// Addresses that an answer shows: more than people give one batch.
 const SHOWN: u32 = 10;
+/// How long a gateway that stops waits for mails on their way, so that none is sent twice: below the 25 s that it
+/// has in all.
+const FINISHED: Duration = Duration::from_secs(10);
 /// Pauses while the mail server is away.
 const FIRST_OUTAGE: Duration = Duration::from_secs(2);
 const LONGEST_OUTAGE: Duration = Duration::from_secs(300);
@@ -99,8 +102,11 @@ impl Notifier {
         while !token.is_cancelled() {
             let pause = tokio::select! {
                 pause = self.round(mailer, &mut outages) => pause,
-                // What is under way is taken up by whoever comes next, once its lease is over.
-                () = token.cancelled() => break,
+                // What is under way then is taken up by whoever comes next, once its lease is over.
+                () = async {
+                    token.cancelled().await;
+                    tokio::time::sleep(FINISHED).await;
+                } => break,
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

@@ -146,3 +146,36 @@ pub(crate) async fn delete(
 fn no_such_job(job_id: QueryJobId) -> Problem {
     Problem::not_found(format!("there is no query job {job_id}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Utc;
+
+    #[test]
+    fn who_gets_no_answer_is_told_whether_to_ask_again() {
+        let problem = Problem::invalid_field("top_k", "is too much");
+        let of = |status| {
+            let now = Utc::now();
+            no_answer(QueryJob {
+                job_id: QueryJobId::generate(),
+                status,
+                attempts: 1,
+                failure: serde_json::to_value(&problem).ok(),
+                created_at: now,
+                started_at: None,
+                completed_at: None,
+                updated_at: now,
+                expires_at: now,
+            })
+        };
+        for status in [QueryStatus::Queued, QueryStatus::Running] {
+            let problem = of(status);
+            assert_eq!((problem.status, problem.retry_after), (409, Some(AGAIN_AFTER)), "{status}");
+        }
+        let cancelled = of(QueryStatus::Cancelled);
+        assert_eq!((cancelled.status, cancelled.retry_after), (409, None));
+        assert_eq!(of(QueryStatus::Expired).status, 410);
+        assert_eq!(of(QueryStatus::Failed), problem, "as if it had been asked at once");
+    }
+}

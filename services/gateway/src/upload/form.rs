@@ -188,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_field_tells_nobody() {
+        let notify = |value: &str| {
+            let mut form = Form::default();
+            form.set("notify", value.to_owned()).expect("is a field");
+            form.check(1).ok().and_then(|details| details.notify)
+        };
+        assert_eq!(notify(""), None);
+        assert_eq!(notify("me@example.org").as_deref(), Some("me@example.org"));
+    }
+
+    #[test]
     fn names_lose_their_paths() {
         assert_eq!(clean_filename(Some("../../etc/passwd")), "passwd");
         assert_eq!(clean_filename(Some("C:\\docs\\a.txt")), "a.txt");
