@@ -468,3 +468,79 @@ CREATE TABLE IF NOT EXISTS persona_messages (
 -- Whether a collection has documents under way.
 CREATE INDEX IF NOT EXISTS document_jobs_open ON document_jobs (collection)
     WHERE stage NOT IN ('complete', 'failed', 'cancelled');
+-- Who is to be told by mail how a job or a batch ended. Written before what it is about: a gateway
+-- that dies in between leaves a notice of nothing, which is never sent and is removed in time.
+CREATE TABLE IF NOT EXISTS notices (
+    notice_id  uuid        PRIMARY KEY,
+    job_id     uuid,
+    batch_id   uuid,
+    address    text        NOT NULL,
+    attempts   integer     NOT NULL DEFAULT 0,
+    -- Not before; of one that a gateway has taken, when another one may.
+    due_at     timestamptz NOT NULL DEFAULT now(),
+    -- It was sent; or, with an error, given up.
+    settled_at timestamptz,
+    error      text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (num_nonnulls(job_id, batch_id) = 1)
+);
+
+-- Everybody is told once, however often it was asked for: with each file of a folder.
+CREATE UNIQUE INDEX IF NOT EXISTS notices_of_jobs ON notices (job_id, address) WHERE settled_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS notices_of_batches ON notices (batch_id, address) WHERE settled_at IS NULL;
+CREATE INDEX IF NOT EXISTS notices_due ON notices (due_at) WHERE settled_at IS NULL;
+CREATE INDEX IF NOT EXISTS notices_by_job ON notices (job_id) WHERE job_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS notices_by_batch ON notices (batch_id) WHERE batch_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS notices_by_age ON notices (created_at);
+
+CREATE OR REPLACE FUNCTION forget_notices() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'batches' THEN
+        DELETE FROM notices WHERE batch_id = OLD.batch_id;
+    ELSE
+        DELETE FROM notices WHERE job_id = OLD.job_id;
+    END IF;
+    RETURN NULL;
+END $$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                    WHERE tgrelid = 'batches'::regclass AND tgname = 'notices_go_with_it') THEN
+        CREATE TRIGGER notices_go_with_it AFTER DELETE ON batches
+            FOR EACH ROW EXECUTE FUNCTION forget_notices();
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                    WHERE tgrelid = 'document_jobs'::regclass AND tgname = 'notices_go_with_it') THEN
+        CREATE TRIGGER notices_go_with_it AFTER DELETE ON document_jobs
+            FOR EACH ROW EXECUTE FUNCTION forget_notices();
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                    WHERE tgrelid = 'document_jobs'::regclass AND tgname = 'notices_are_forgotten') THEN
+        CREATE TRIGGER notices_are_forgotten AFTER UPDATE OF forgotten ON document_jobs
+            FOR EACH ROW WHEN (NEW.forgotten AND NOT OLD.forgotten) EXECUTE FUNCTION forget_notices();
+    END IF;
+END $$;
+
+-- Questions that run as jobs. What was asked and answered goes when it is not needed any more, at the latest
+-- when its time is over; the rest is kept as records of jobs are.
+CREATE TABLE IF NOT EXISTS query_jobs (
+    query_job_id   uuid        PRIMARY KEY,
+    status         text        NOT NULL DEFAULT 'queued' CHECK (status IN (
+                       'queued', 'running', 'complete', 'failed', 'cancelled', 'expired')),
+    -- The body of the question. JSON, as text: it may have what jsonb has no place for.
+    request        text,
+    answer         bytea,
+    attempts       integer     NOT NULL DEFAULT 0,
+    -- A problem as JSON, and the record by which it failed: topic/partition/offset.
+    failure        text,
+    given_up_at    text,
+    correlation_id text        NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    started_at     timestamptz,
+    completed_at   timestamptz,
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+    expires_at     timestamptz NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS query_jobs_by_expiry ON query_jobs (expires_at);

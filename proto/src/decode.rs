@@ -6,7 +6,7 @@ use crate::{
 };
 use prost::Message;
 use ragstream_core::{
-    event::{ChunkReady, IndexEvent, IndexKey, IngestRequested},
+    event::{ChunkReady, IndexEvent, IndexKey, IngestRequested, QueryRequested},
     fault::Result,
 };
 
@@ -25,6 +25,12 @@ pub fn ingest_requested(value: Option<&[u8]>) -> Result<IngestRequested> {
 /// A value of `chunk-processing`, of either lane.
 pub fn chunk_ready(value: Option<&[u8]>) -> Result<ChunkReady> {
     message::<v1::ChunkReady>(value)?.try_into()
+}
+
+/// A value of `query-requests`.
+pub fn query_requested(value: Option<&[u8]>) -> Result<QueryRequested> {
+    let event = message::<v1::QueryRequested>(value)?;
+    Ok(QueryRequested { job_id: parse("query_job_id", &event.query_job_id)? })
 }
 
 /// A record of `chunk-embeddings`.
@@ -53,7 +59,7 @@ mod tests {
         document::DocumentRef,
         event::{ChunkEmbedded, VersionCommitted},
         fault::FaultKind,
-        id::{ChunkId, DocumentId, JobId, Version},
+        id::{ChunkId, DocumentId, JobId, QueryJobId, Version},
         lane::Lane,
         ports::Placement,
         topics::header,
@@ -121,6 +127,11 @@ mod tests {
             IndexEvent::Chunk(Box::new(event))
         );
 
+        let event = QueryRequested { job_id: QueryJobId::generate() };
+        let sent = encode::query_requested(&event, &origin());
+        assert_eq!(query_requested(sent.value.as_deref()).expect("decodes"), event);
+        assert_eq!((sent.topic.as_str(), sent.key), ("query-requests", event.job_id.to_string()));
+
         let d = document();
         let event = VersionCommitted {
             document_id: d.document_id,
@@ -151,6 +162,7 @@ mod tests {
             let fault = chunk_ready(bytes).expect_err("undecodable");
             assert_eq!((fault.kind, fault.class), (FaultKind::Invalid, "undecodable"));
         }
+        assert!(query_requested(Some(b"")).is_err() && query_requested(None).is_err());
         assert!(index_event(None, None).is_err());
         assert!(index_event(Some("nonsense"), None).is_err());
         let mut odd = v1::ChunkEmbedded::from(&ChunkEmbedded {

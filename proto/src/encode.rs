@@ -3,7 +3,7 @@
 use crate::{SCHEMA_VERSION, v1};
 use prost::{Message, Name};
 use ragstream_core::{
-    event::{ChunkEmbedded, ChunkReady, IndexKey, IngestRequested, VersionCommitted},
+    event::{ChunkEmbedded, ChunkReady, IndexKey, IngestRequested, QueryRequested, VersionCommitted},
     id::{DocumentId, Version},
     lane::Lane,
     ports::{CommitPlan, Outgoing, Placement},
@@ -67,6 +67,12 @@ pub fn ingest_requested(event: &IngestRequested, lane: Lane, origin: &Origin) ->
 pub fn chunk_ready(event: &ChunkReady, lane: Lane, origin: &Origin) -> Outgoing {
     let (topic, key) = (topics::chunks(lane), event.chunk.id.to_string());
     record(topic, key, Placement::ByKey, &v1::ChunkReady::from(event), origin)
+}
+
+/// For `query-requests`.
+pub fn query_requested(event: &QueryRequested, origin: &Origin) -> Outgoing {
+    let value = v1::QueryRequested { query_job_id: event.job_id.to_string() };
+    record(topics::QUERY_REQUESTS, event.job_id.to_string(), Placement::ByKey, &value, origin)
 }
 
 /// For `chunk-embeddings`: all of a document in one partition, so that its marker comes last.

@@ -1,7 +1,7 @@
 //! Files that belong together.
 
 use crate::{
-    documents::{JobResponse, Progress},
+    documents::{JobResponse, NotifiedResponse, Progress},
     problem::Problem,
 };
 use chrono::{DateTime, Utc};
@@ -25,6 +25,9 @@ pub struct BatchRequest {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// An e-mail address that is told, once, when the batch is over; 422 `mail_off` where the server sends no mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<String>,
 }
 
 /// Most addresses of one import.
@@ -49,6 +52,9 @@ pub struct ImportRequest {
     /// What people call the batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// An e-mail address that is told, once, when the batch is over; 422 `mail_off` where the server sends no mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<String>,
 }
 
 /// A batch that was announced.
@@ -136,6 +142,9 @@ pub struct BatchResponse {
     /// The last file was over at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<DateTime<Utc>>,
+    /// Who is told by mail, the first 10. Only in the answer about one batch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notified: Vec<NotifiedResponse>,
     /// Where to go on.
     pub links: BatchLinks,
 }
@@ -179,6 +188,7 @@ impl From<BatchStatus> for BatchResponse {
             created_at: batch.created_at,
             updated_at: batch.updated_at,
             completed_at: batch.completed_at,
+            notified: Vec::new(),
         }
     }
 }

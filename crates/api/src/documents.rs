@@ -6,7 +6,7 @@ use ragstream_core::{
     chunk::ChunkStatus,
     document::Document,
     job::JobStage,
-    ports::{ChunkRow, JobFailure, JobStatus, Lineage, StageEntered},
+    ports::{ChunkRow, JobFailure, JobStatus, Lineage, StageEntered, Told},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -179,8 +179,31 @@ pub struct JobResponse {
     /// about one job.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<StageResponse>,
+    /// Who was to be told by mail, the first 10. Only in the answer about one job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notified: Vec<NotifiedResponse>,
     /// Where to go on.
     pub links: Links,
+}
+
+/// Somebody who is told by mail how it ended.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct NotifiedResponse {
+    /// The address.
+    pub address: String,
+    /// When the mail server took the mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Why it never will.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl From<Told> for NotifiedResponse {
+    fn from(told: Told) -> Self {
+        let Told { address, settled_at, error } = told;
+        Self { address, sent_at: settled_at.filter(|_| error.is_none()), error }
+    }
 }
 
 /// A stage that a job came to.
@@ -279,6 +302,7 @@ impl JobResponse {
             updated_at: job.updated_at,
             completed_at: job.completed_at,
             history: Vec::new(),
+            notified: Vec::new(),
             links: Links::new(job.document_id, job.job_id),
         }
     }

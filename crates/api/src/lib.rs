@@ -11,6 +11,7 @@ pub mod documents;
 pub mod outage;
 pub mod personas;
 pub mod problem;
+pub mod query_jobs;
 pub mod search;
 pub mod system;
 pub mod webhooks;

@@ -3,7 +3,7 @@
 use crate::{
     chunk::Chunk,
     document::{Blob, DocumentRef},
-    id::{ChunkId, DocumentId, JobId, Version},
+    id::{ChunkId, DocumentId, JobId, QueryJobId, Version},
 };
 
 /// A version was accepted: extract and chunk it. (`doc-ingest-requests`, of the job's lane)
@@ -24,6 +24,13 @@ pub struct ChunkReady {
     pub chunk: Chunk,
     /// Chunks of the version in all; `None` for those cut before its text was at its end.
     pub chunk_count: Option<u32>,
+}
+
+/// A question is to be asked, which its row has. (`query-requests`)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryRequested {
+    /// Its job.
+    pub job_id: QueryJobId,
 }
 
 /// A chunk was embedded: hold it, invisible until its version is committed.

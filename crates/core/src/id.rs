@@ -77,6 +77,15 @@ id! {
     /// A webhook: where the events of documents are sent.
     WebhookId
 }
+id! {
+    /// Somebody who is to be told, once, how a job or a batch ended.
+    NoticeId
+}
+
+id! {
+    /// A question that runs as a job.
+    QueryJobId
+}
 
 id! {
     /// A request to send dead letters back to where they came from.

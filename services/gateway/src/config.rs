@@ -1,6 +1,6 @@
 //! Settings of the gateway.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// `RAGSTREAM_GATEWAY_*`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +32,38 @@ pub struct GatewayConfig {
     pub webhook_retry_min_ms: u64,
     /// Longest pause, without its chance.
     pub webhook_retry_max_ms: u64,
+    /// How long the answer of a query job is kept, and how long its question may wait for one, in hours.
+    pub query_job_hours: u32,
+    /// Questions that this gateway asks for query jobs at a time. They share the query nodes with
+    /// those who wait: as many as keep a small model or a few cores busy.
+    pub query_job_concurrency: usize,
+    /// The server that mail goes to: `smtp://host`, `smtps://user:password@host`, or
+    /// `smtp://host:587?tls=required`. None: no mail is sent.
+    pub smtp_url: Option<String>,
+    /// Whom mail is from: `Ragstream <ragstream@example.org>`.
+    pub smtp_from: Option<String>,
+    /// Who may be sent mail: addresses, `@example.org` for all of a domain, `*` for everybody. A list, or
+    /// text with commas. None: the domain of `smtp_from`.
+    #[serde(deserialize_with = "one_or_many")]
+    pub smtp_recipients: Vec<String>,
+    /// Where people reach this gateway, for links in mail: `https://ragstream.example.org`.
+    pub public_url: Option<String>,
+}
+
+/// A list, or text with commas between.
+fn one_or_many<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(value)? {
+        OneOrMany::One(text) => {
+            text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
+        }
+        OneOrMany::Many(list) => list,
+    })
 }
 
 impl Default for GatewayConfig {
@@ -48,6 +80,12 @@ impl Default for GatewayConfig {
             webhook_attempts: 8,
             webhook_retry_min_ms: 1_000,
             webhook_retry_max_ms: 300_000,
+            query_job_hours: 24,
+            query_job_concurrency: 4,
+            smtp_url: None,
+            smtp_from: None,
+            smtp_recipients: Vec::new(),
+            public_url: None,
         }
     }
 }

@@ -5,11 +5,13 @@
 //! hashed as it goes; then document, job and outbox record are written in one
 //! transaction, and the answer is `202`. The [`relay`] appends outbox records
 //! to `doc-ingest-requests`. Searches and questions are passed on to a query
-//! node by [`query_nodes`], those to a persona by way of [`personas`]; [`verify`] compares what all sides hold,
-//! and [`rebuilds`] has indexes built anew.
+//! node by [`query_nodes`], those to a persona by way of [`personas`]; those that run as jobs wait in
+//! `query-requests` ([`query_jobs`]). [`verify`] compares what all sides hold, and [`rebuilds`] has indexes
+//! built anew.
 //!
 //! What happens to documents is written by the rows' own triggers; the relay appends it
-//! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic.
+//! to `document-lifecycle` ([`lifecycle`]), and [`webhooks`] consumes that topic. Who asked to be told
+//! of the end of a file or a batch is sent mail by [`notices`].
 
 mod config;
 mod control;
@@ -17,9 +19,11 @@ mod dead_letters;
 mod imports;
 mod lifecycle;
 mod metrics;
+mod notices;
 mod outbound;
 mod personas;
 mod progress;
+mod query_jobs;
 mod query_nodes;
 mod rebuilds;
 mod relay;
@@ -34,6 +38,7 @@ mod webhooks;
 pub use config::GatewayConfig;
 pub use dead_letters::Ports as DeadLetterPorts;
 pub use imports::Buckets;
+pub use query_jobs::CONSUMER as QUERY_JOBS_CONSUMER;
 pub use webhooks::CONSUMER as WEBHOOKS_CONSUMER;
 
 use axum::Router;
@@ -41,9 +46,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use query_nodes::QueryNodes;
 use ragstream_core::ports::{
     Batches, BlobStore, Census, ChatSessions, Imports, Intake, JobControl, LifecycleLog, LogEnds, LogScan,
-    Outbox, PartStore, Personas, ProgressLog, Publisher, ResumableUploads, Trash, Webhooks,
+    Notices, Outbox, PartStore, Personas, ProgressLog, Publisher, QueryJobs, ResumableUploads, Trash,
+    Webhooks,
 };
-use ragstream_runtime::{admin, health::Health, http, tasks::Tasks};
+use ragstream_runtime::{admin, config::ConfigError, health::Health, http, tasks::Tasks};
 use ragstream_worker::{DeadLetters, Source};
 use rebuilds::Rebuilds;
 use relay::Queue;
@@ -86,11 +92,17 @@ pub struct Ports {
     pub personas: Arc<dyn Personas>,
     /// What was said with them.
     pub sessions: Arc<dyn ChatSessions>,
+    /// Who is to be told by mail.
+    pub notices: Arc<dyn Notices>,
     /// Who wants to be told of it.
     pub webhooks: Arc<dyn Webhooks>,
     /// `document-lifecycle`, as a member of the group [`WEBHOOKS_CONSUMER`].
     pub events: Box<dyn Source>,
-    /// Where events go that a webhook did not take.
+    /// Questions that run as jobs.
+    pub query_jobs: Arc<dyn QueryJobs>,
+    /// `query-requests`, as a member of the group [`QUERY_JOBS_CONSUMER`].
+    pub query_requests: Box<dyn Source>,
+    /// Where events go that a webhook did not take, and questions that are given up.
     pub undelivered: Arc<dyn DeadLetters>,
     /// What the log comes to.
     pub log_scan: Arc<dyn LogScan>,
@@ -114,6 +126,7 @@ pub(crate) struct Gateway {
     pub(crate) resumables: resumable::Resumables,
     pub(crate) batches: Arc<dyn Batches>,
     pub(crate) importer: imports::Importer,
+    pub(crate) notifier: notices::Notifier,
     pub(crate) progress: progress::Progress,
     pub(crate) totalled: Arc<system::Totalled>,
     pub(crate) outbox: Arc<dyn Outbox>,
@@ -125,25 +138,38 @@ pub(crate) struct Gateway {
     pub(crate) hooks: webhooks::Hooks,
     pub(crate) query: QueryNodes,
     pub(crate) chats: personas::Chats,
+    pub(crate) questions: query_jobs::Questions,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) rebuilds: Arc<Rebuilds>,
 }
 
 /// Serves on `listener`, relays what waits for its way to the log and tells webhooks, as
 /// tasks of `tasks`.
-pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &mut Tasks) {
+///
+/// # Errors
+/// Where a setting can't be used.
+pub fn run(
+    config: GatewayConfig,
+    ports: Ports,
+    listener: TcpListener,
+    tasks: &mut Tasks,
+) -> Result<(), ConfigError> {
+    let notifier = notices::Notifier::new(ports.notices.clone(), notices::Mailer::of(&config)?);
     let outbox_filled = Arc::new(Notify::new());
     let trash_filled = Arc::new(Notify::new());
     let query = QueryNodes::new(&config.query_urls);
     let query_nodes = query.clone();
     let rebuilds = Arc::new(Rebuilds::new(query.clone()));
     let hooks = webhooks::Hooks::new(ports.webhooks.clone(), config.allow_private_addresses);
-    let teller = hooks.worker(&config, ports.events, ports.undelivered);
-    // Uploads go on without a query node, and while webhooks wait for Kafka.
+    let teller = hooks.worker(&config, ports.events, ports.undelivered.clone());
+    let questions = query_jobs::Questions::new(&config, ports.query_jobs.clone(), outbox_filled.clone());
+    let asker = questions.worker(&config, query.clone(), ports.query_requests, ports.undelivered);
+    // Uploads go on without a query node, and while webhooks and query jobs wait for Kafka.
     let health = ports
         .health
         .with_optional(Arc::new(query.clone()))
-        .with_optional(teller.health().as_probe("webhooks"));
+        .with_optional(teller.health().as_probe("webhooks"))
+        .with_optional(asker.health().as_probe("query_jobs"));
     // Bodies of both kinds of upload share them.
     let slots = Arc::new(Semaphore::new(config.max_concurrent_uploads));
     let acceptor = upload::Acceptor::new(ports.intake.clone(), outbox_filled.clone());
@@ -155,6 +181,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
             intake: ports.intake.clone(),
             store: ports.blobs.clone(),
             acceptor: acceptor.clone(),
+            notifier: notifier.clone(),
             slots: slots.clone(),
         },
         tasks.token(),
@@ -174,10 +201,20 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     tasks.spawn("live progress", progress.feed());
     tasks.spawn("resumable uploads", resumable::run_janitor(resumables.clone(), tasks.token()));
     let gateway = Gateway {
-        uploads: upload::Uploads::new(&config, acceptor, ports.batches.clone(), ports.blobs.clone(), slots),
+        uploads: upload::Uploads::new(
+            &config,
+            upload::Ports {
+                acceptor,
+                batches: ports.batches.clone(),
+                blobs: ports.blobs.clone(),
+                notifier: notifier.clone(),
+                slots,
+            },
+        ),
         resumables,
         batches: ports.batches,
         importer,
+        notifier: notifier.clone(),
         progress,
         totalled,
         outbox: ports.outbox.clone(),
@@ -193,6 +230,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
             query: query.clone(),
         },
         query,
+        questions,
         dead_letters: Arc::new(dead_letters::DeadLetters::new(ports.dead_letters)),
         hooks,
         intake: ports.intake,
@@ -207,6 +245,8 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
         jobs: gateway.control.clone(),
         batches: gateway.batches.clone(),
         sessions: ports.sessions,
+        notices: ports.notices,
+        query_jobs: ports.query_jobs,
         keep: TimeDelta::days(i64::from(config.keep_records_days)),
     };
     tasks.spawn(
@@ -225,4 +265,7 @@ pub fn run(config: GatewayConfig, ports: Ports, listener: TcpListener, tasks: &m
     tasks.spawn("event relay", events.run(ports.publisher, tasks.token()));
     tasks.spawn("record janitor", lifecycle::run_janitor(records, tasks.token()));
     tasks.spawn("webhooks", teller.run(tasks.token()));
+    tasks.spawn("query jobs", asker.run(tasks.token()));
+    tasks.spawn("mail", notifier.run(tasks.token()));
+    Ok(())
 }

@@ -145,3 +145,30 @@ pub(crate) static WEBHOOK_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
     )
     .expect(REGISTERED)
 });
+
+/// Mail by outcome: `sent`; `refused` (for good), `deferred` (it is tried again later), `outage` (its server is
+/// away, or refuses to talk).
+static MAILS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "ragstream_mails_total",
+        "Tries to send mail about the end of jobs and batches, by outcome",
+        &["outcome"]
+    )
+    .expect(REGISTERED)
+});
+
+/// Counts a try to send mail.
+pub(crate) fn count_mail(outcome: &'static str) {
+    MAILS.with_label_values(&[outcome]).inc();
+}
+
+/// Query jobs that ended: `complete`, `failed`.
+static QUERY_JOBS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!("ragstream_query_jobs_total", "Query jobs that ended, by outcome", &["outcome"])
+        .expect(REGISTERED)
+});
+
+/// Counts the end of a query job.
+pub(crate) fn count_query_job(outcome: &'static str) {
+    QUERY_JOBS.with_label_values(&[outcome]).inc();
+}

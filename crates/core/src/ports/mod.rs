@@ -11,9 +11,11 @@ mod imports;
 mod language;
 mod ledger;
 mod lifecycle;
+mod notices;
 mod personas;
 mod progress;
 mod publisher;
+mod query_jobs;
 mod uploads;
 mod verify;
 
@@ -34,6 +36,7 @@ pub use ledger::{
 pub use lifecycle::{
     Delivery, DeliveryStatus, DeliveryTry, LifecycleLog, NewWebhook, RecordsOf, Webhook, Webhooks,
 };
+pub use notices::{About, FailedFile, HowItEnded, Notice, Notices, Told};
 pub use personas::{
     ChatMessage, ChatSession, ChatSessions, CollectionState, Exchange, NewPersona, Persona, Personas, Role,
     SaidBefore,
@@ -42,6 +45,7 @@ pub use progress::{
     BatchStatus, Batches, Jobless, NewBatch, Outcomes, ProgressLog, StageEntered, Totals, Watched, Why,
 };
 pub use publisher::{Appended, LogEnds, Outgoing, Placement, Publisher};
+pub use query_jobs::{NewQueryJob, QueryJob, QueryJobs, QueryStatus, ToAsk};
 pub use uploads::{NewResumable, Outcome, Progress, Resumable, ResumableUploads, UploadKind};
 pub use verify::{Census, CensusRow, LogScan, RowState, Suspect};
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ragstream_core::{
-    event::{ChunkReady, IndexEvent, IndexKey, IngestRequested},
+    event::{ChunkReady, IndexEvent, IndexKey, IngestRequested, QueryRequested},
     fault::{Fault, Result},
     id::{ChunkId, DocumentId, JobId, Version},
     lifecycle::LifecycleEvent,
@@ -81,6 +81,7 @@ pub(crate) enum Event {
     Ingest(IngestRequested),
     Chunk(ChunkReady),
     Index(IndexEvent),
+    Query(QueryRequested),
     /// `None`: a tombstone.
     Lifecycle(Option<LifecycleEvent>),
 }
@@ -114,6 +115,7 @@ fn event(topic: &str, key: Option<&str>, value: Option<&[u8]>) -> Result<Event> 
         topics::CHUNKS | topics::BULK_CHUNKS => decode::chunk_ready(value).map(Event::Chunk),
         topics::EMBEDDINGS => decode::index_event(key, value).map(Event::Index),
         topics::LIFECYCLE => decode::lifecycle(value).map(Event::Lifecycle),
+        topics::QUERY_REQUESTS => decode::query_requested(value).map(Event::Query),
         _ => Err(Fault::invalid("undecodable", format!("nothing here reads records of {topic}"))),
     }
 }
@@ -144,6 +146,7 @@ fn ids_of(event: &Event) -> Ids {
             chunk_id: None,
         },
         Event::Lifecycle(None) => Ids::default(),
+        Event::Query(event) => Ids { job_id: Some(JobId(event.job_id.0)), ..Ids::default() },
     }
 }
 
@@ -153,6 +156,7 @@ fn ids_of_key(topic: &str, key: &str) -> Ids {
             Ids { document_id: key.parse().ok(), ..Ids::default() }
         }
         topics::CHUNKS | topics::BULK_CHUNKS => Ids { chunk_id: key.parse().ok(), ..Ids::default() },
+        topics::QUERY_REQUESTS => Ids { job_id: key.parse().ok(), ..Ids::default() },
         topics::EMBEDDINGS => key.parse::<IndexKey>().map(|key| ids_of_index_key(&key)).unwrap_or_default(),
         _ => Ids::default(),
     }
@@ -257,6 +261,8 @@ pub(crate) mod tests {
         assert_eq!(of("chunk-embeddings", "nonsense").ids, Ids::default());
         let told = of("document-lifecycle", &document.to_string());
         assert_eq!((told.event.unwrap_err().class, told.ids.document_id), ("undecodable", Some(document)));
-        assert!(of("query-requests", "k").event.unwrap_err().to_string().contains("query-requests"));
+        let job = JobId::generate();
+        assert_eq!(of("query-requests", &job.to_string()).ids, Ids { job_id: Some(job), ..Ids::default() });
+        assert!(of("elsewhere", "k").event.unwrap_err().to_string().contains("elsewhere"));
     }
 }

@@ -157,6 +157,7 @@ pub(crate) fn json_of(event: &Event, extent: Extent) -> Value {
         Event::Lifecycle(Some(event)) => {
             json!({ "type": "document_lifecycle", "event": EventBody::from(event.clone()) })
         }
+        Event::Query(event) => json!({ "type": "query_requested", "query_job_id": event.job_id }),
         Event::Lifecycle(None) => json!({ "type": "tombstone" }),
         Event::Index(IndexEvent::Gone(key)) => json!({ "type": "tombstone", "key": key.to_string() }),
     };

@@ -1,10 +1,10 @@
-//! Removes what is only of use for a while: events, records of deliveries, jobs and batches, and
-//! conversations.
+//! Removes what is only of use for a while: events, answers of query jobs, conversations, and records of
+//! deliveries, jobs and batches.
 
 use chrono::{TimeDelta, Utc};
 use ragstream_core::{
     fault::{Fault, Result},
-    ports::{Batches, ChatSessions, JobControl, LifecycleLog, Webhooks},
+    ports::{Batches, ChatSessions, JobControl, LifecycleLog, Notices, QueryJobs, Webhooks},
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,8 @@ pub(crate) struct Records {
     pub(crate) jobs: Arc<dyn JobControl>,
     pub(crate) batches: Arc<dyn Batches>,
     pub(crate) sessions: Arc<dyn ChatSessions>,
+    pub(crate) notices: Arc<dyn Notices>,
+    pub(crate) query_jobs: Arc<dyn QueryJobs>,
     /// How long those of jobs and batches that are over are kept, and conversations that rest.
     pub(crate) keep: TimeDelta,
 }
@@ -48,12 +50,15 @@ pub(crate) async fn run(records: Records, token: CancellationToken) -> Result<()
 }
 
 async fn sweep(records: &Records) -> Result<()> {
-    let Records { events, webhooks, jobs, batches, sessions, keep } = records;
+    let Records { events, webhooks, jobs, batches, sessions, notices, query_jobs, keep } = records;
     let now = Utc::now();
     while events.forget_events(now - TimeDelta::days(EVENTS_DAYS), PORTION).await? == PORTION {}
     while webhooks.forget_deliveries(now - TimeDelta::days(DELIVERIES_DAYS), PORTION).await? == PORTION {}
     while jobs.forget_ended(now - *keep, PORTION).await? == PORTION {}
     while sessions.forget_sessions(now - *keep, PORTION).await? == PORTION {}
     while batches.forget_batches(now - *keep, PORTION).await? == PORTION {}
+    while query_jobs.expire_queries(PORTION).await? == PORTION {}
+    while query_jobs.forget_queries(now - *keep, PORTION).await? == PORTION {}
+    while notices.forget_notices(now - *keep, PORTION).await? == PORTION {}
     Ok(())
 }

@@ -31,7 +31,7 @@ impl Said {
                 "name" => filename = filename.or(Some(value)),
                 // What Uppy sends of a file that was not in a folder.
                 "relativePath" if value != "null" => path = Some(value),
-                "collection" | "metadata" | "priority" | "external_id" | "batch_id" => {
+                "collection" | "metadata" | "priority" | "external_id" | "batch_id" | "notify" => {
                     form.set(key, value)?
                 }
                 _ => {}

@@ -29,7 +29,7 @@ pub(crate) use janitor::run as run_janitor;
 pub(crate) use metadata::Said;
 
 use crate::{
-    GatewayConfig, metrics,
+    GatewayConfig, metrics, notices,
     upload::{Acceptor, check_announced, hex, new_key, record_jobless, rejected, too_large, uploaded},
 };
 use append::Writer;
@@ -61,6 +61,7 @@ pub(crate) struct Ports {
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) store: Arc<dyn PartStore>,
     pub(crate) acceptor: Acceptor,
+    pub(crate) notifier: notices::Notifier,
     /// Bodies that are read at once.
     pub(crate) slots: Arc<Semaphore>,
 }
@@ -110,6 +111,7 @@ impl Resumables {
         if let Some(batch_id) = details.batch_id {
             check_announced(&*self.ports.batches, batch_id).await?;
         }
+        self.ports.notifier.check(details.notify.as_deref())?;
         let upload = NewResumable {
             upload_id: UploadId::generate(),
             kind: begin.kind,
@@ -128,6 +130,11 @@ impl Resumables {
             correlation_id: context.correlation_id.clone(),
             expires_at: self.expires_at(),
         };
+        // A piece becomes no document of its own.
+        if upload.kind != UploadKind::Partial {
+            let about = notices::about(details.batch_id, upload.job_id);
+            self.ports.notifier.tell(about, details.notify.as_deref()).await?;
+        }
         tracing::debug!(upload_id = %upload.upload_id, length = upload.length, "upload begins");
         Ok(self.ports.uploads.begin(&upload).await?)
     }
@@ -280,6 +287,9 @@ impl Resumables {
         let accepted = self.ports.acceptor.accept(new_upload(&upload, blob.clone()), context).await?;
         // This very upload, where an earlier end of it was not put on record.
         let duplicate = accepted.duplicate && accepted.document.job_id != began.job_id;
+        if duplicate {
+            self.ports.notifier.tell_instead(began.job_id, accepted.document.job_id).await?;
+        }
         let outcome = Outcome {
             document_id: accepted.document.document_id,
             job_id: accepted.document.job_id,

@@ -4,7 +4,7 @@
 use super::*;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use ragstream_core::ports::{BlobStore, PART_BYTES};
+use ragstream_core::ports::{About, BlobStore, Notices, PART_BYTES};
 use ragstream_postgres::{Ledger, LedgerConfig};
 use ragstream_testkit::{MemoryBlobs, collect, execute, fresh_database};
 use sha2::{Digest, Sha256};
@@ -27,15 +27,20 @@ impl Fixture {
 
     /// Another gateway on the same rows and blobs.
     fn with(url: String, ledger: Arc<Ledger>, blobs: Arc<MemoryBlobs>) -> Self {
+        Self::sending(url, ledger, blobs, GatewayConfig::default())
+    }
+
+    fn sending(url: String, ledger: Arc<Ledger>, blobs: Arc<MemoryBlobs>, config: GatewayConfig) -> Self {
         let ports = Ports {
             uploads: ledger.clone(),
             batches: ledger.clone(),
             intake: ledger.clone(),
             store: blobs.clone(),
             acceptor: Acceptor::new(ledger.clone(), Arc::new(Notify::new())),
+            notifier: notices::Notifier::new(ledger.clone(), notices::Mailer::of(&config).unwrap()),
             slots: Arc::new(Semaphore::new(8)),
         };
-        let uploads = Resumables::new(&GatewayConfig::default(), ports, CancellationToken::new());
+        let uploads = Resumables::new(&config, ports, CancellationToken::new());
         Self { url, uploads, ledger, blobs }
     }
 
@@ -278,4 +283,41 @@ async fn what_is_refused_or_given_up_leaves_nothing() {
     let id = fixture.begin(UploadKind::Whole, Some(10)).await;
     let refused = fixture.append(id, 0, vec![Ok(Bytes::from_static(b"twelve bytes"))]).await.err().unwrap();
     assert_eq!((refused.status, fixture.offset(id).await), (413, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_to_be_told_is_on_record_for_the_job_that_the_bytes_have() {
+    let off = Fixture::new().await;
+    let config = GatewayConfig {
+        smtp_url: Some("smtp://127.0.0.1:1".into()),
+        smtp_from: Some("rag@example.org".into()),
+        ..GatewayConfig::default()
+    };
+    let on = Fixture::sending(off.url.clone(), off.ledger.clone(), off.blobs.clone(), config);
+    let said = |address: &str| {
+        let [name, address] = ["long.txt", address].map(|value| STANDARD.encode(value));
+        Said::parse(&format!("filename {name},notify {address}")).map_err(|p| p.detail).unwrap()
+    };
+    let begin = |address| Begin {
+        kind: UploadKind::Whole,
+        said: said(address),
+        concat_said: None,
+        length: Some(5_000),
+    };
+    let problem = off.uploads.begin(begin("me@example.org"), &context()).await.err().unwrap();
+    assert_eq!(problem.kind, "/problems/mail_off");
+    let problem = on.uploads.begin(begin("me@elsewhere.org"), &context()).await.err().unwrap();
+    assert_eq!(problem.kind, "/problems/invalid_field");
+
+    let mut jobs = Vec::new();
+    for address in ["me@example.org", "you@example.org"] {
+        let id = on.uploads.begin(begin(address), &context()).await.unwrap().began.upload_id;
+        let ended = on.append(id, 0, pieces(&text(5_000), 999)).await.unwrap();
+        jobs.push((ended.began.job_id, ended.outcome.unwrap().job_id));
+    }
+    assert!(jobs[0].0 == jobs[0].1 && jobs[1].1 == jobs[0].0 && jobs[1].0 != jobs[0].0, "{jobs:?}");
+    let told = on.ledger.told(About::Job(jobs[0].0), 10).await.unwrap();
+    let addresses: Vec<_> = told.iter().map(|told| told.address.as_str()).collect();
+    assert_eq!(addresses, ["me@example.org", "you@example.org"]);
+    assert!(on.ledger.told(About::Job(jobs[1].0), 10).await.unwrap().is_empty());
 }

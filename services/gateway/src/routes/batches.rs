@@ -22,7 +22,7 @@ use ragstream_api::{
 use ragstream_core::{
     id::{BatchId, JobId},
     job::JobStage,
-    ports::{Controlled, JobCommand, JobFilter, Jobless, NewBatch, Why},
+    ports::{About, Controlled, JobCommand, JobFilter, Jobless, NewBatch, Why},
 };
 use ragstream_runtime::http::RequestContext;
 use serde::Deserialize;
@@ -44,14 +44,16 @@ pub(crate) async fn create(
     State(gateway): State<Gateway>,
     JsonBody(request): JsonBody<BatchRequest>,
 ) -> Result<(StatusCode, Json<BatchCreated>), Problem> {
-    let batch = checked(request)?;
+    let (batch, notify) = checked(request)?;
+    gateway.notifier.check(notify.as_deref())?;
+    gateway.notifier.tell(About::Batch(batch.batch_id), notify.as_deref()).await?;
     gateway.batches.announce(&batch).await?;
     let created = BatchCreated { batch_id: batch.batch_id.0, links: BatchLinks::new(batch.batch_id) };
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-fn checked(request: BatchRequest) -> Result<NewBatch, Problem> {
-    let BatchRequest { files_total, name } = request;
+fn checked(request: BatchRequest) -> Result<(NewBatch, Option<String>), Problem> {
+    let BatchRequest { files_total, name, notify } = request;
     if files_total > MAX_FILES {
         return Err(Problem::invalid_field("files_total", format_args!("is more than {MAX_FILES}")));
     }
@@ -61,7 +63,7 @@ fn checked(request: BatchRequest) -> Result<NewBatch, Problem> {
             format_args!("is longer than {MAX_NAME} bytes, or holds a zero"),
         ));
     }
-    Ok(NewBatch { batch_id: BatchId::generate(), name, files_total })
+    Ok((NewBatch { batch_id: BatchId::generate(), name, files_total }, notify))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -101,7 +103,9 @@ pub(crate) async fn get(
     State(gateway): State<Gateway>,
     Id(batch_id): Id<BatchId>,
 ) -> Result<Json<BatchResponse>, Problem> {
-    Ok(Json(find(&gateway, batch_id).await?))
+    let batch = find(&gateway, batch_id).await?;
+    let notified = gateway.notifier.told(About::Batch(batch_id)).await?;
+    Ok(Json(BatchResponse { notified, ..batch }))
 }
 
 async fn find(gateway: &Gateway, batch_id: BatchId) -> Result<BatchResponse, Problem> {

@@ -14,7 +14,7 @@ use ragstream_api::{
 };
 use ragstream_core::{
     id::BatchId,
-    ports::{NewBatch, NewImport},
+    ports::{About, NewBatch, NewImport},
 };
 use ragstream_runtime::http::RequestContext;
 
@@ -38,7 +38,7 @@ pub(crate) async fn import(
     Extension(context): Extension<RequestContext>,
     JsonBody(request): JsonBody<ImportRequest>,
 ) -> Result<(StatusCode, Json<BatchCreated>), Problem> {
-    let ImportRequest { urls, collection, metadata, priority, name } = request;
+    let ImportRequest { urls, collection, metadata, priority, name, notify } = request;
     if urls.is_empty() || urls.len() > MAX_IMPORTS {
         return Err(Problem::invalid_field("urls", format_args!("names 1 to {MAX_IMPORTS} addresses")));
     }
@@ -50,6 +50,7 @@ pub(crate) async fn import(
     form.set("metadata", serde_json::Value::Object(metadata).to_string())?;
     form.set("priority", priority.unwrap_or(PRIORITY).to_string())?;
     let details = form.check(1)?;
+    gateway.notifier.check(notify.as_deref())?;
     let checks: Vec<_> = urls.iter().map(|url| gateway.importer.check(url)).collect();
     stream::iter(checks).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
 
@@ -62,6 +63,7 @@ pub(crate) async fn import(
         priority: details.priority,
         correlation_id: context.correlation_id,
     };
+    gateway.notifier.tell(About::Batch(batch_id), notify.as_deref()).await?;
     gateway.importer.imports.begin_import(&batch, &import, &urls).await?;
     gateway.importer.begun.notify_one();
     tracing::info!(%batch_id, sources = urls.len(), "import begun");

@@ -17,7 +17,7 @@ use ragstream_api::{
 use ragstream_core::{
     id::{BatchId, DocumentId, JobId},
     job::JobStage,
-    ports::{Controlled, JobCommand, JobFilter},
+    ports::{About, Controlled, JobCommand, JobFilter},
 };
 use ragstream_runtime::http::RequestContext;
 use serde::Deserialize;
@@ -37,7 +37,8 @@ pub(crate) async fn status(
     let job = job.ok_or_else(|| no_such_job(job_id))?;
     let history = gateway.progress.history(job_id).await?;
     let history = history.into_iter().map(Into::into).collect();
-    Ok(Json(JobResponse { history, ..JobResponse::new(job) }))
+    let notified = gateway.notifier.told(About::Job(job_id)).await?;
+    Ok(Json(JobResponse { history, notified, ..JobResponse::new(job) }))
 }
 
 #[derive(Deserialize, IntoParams)]

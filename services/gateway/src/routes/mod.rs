@@ -11,6 +11,7 @@ mod extract;
 mod imports;
 mod jobs;
 pub(crate) mod personas;
+mod query_jobs;
 mod ranges;
 mod resumable;
 mod sessions;
@@ -99,6 +100,10 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(ask::search))
         .routes(routes!(ask::query))
         .merge(personas::routes())
+        .routes(routes!(query_jobs::create))
+        .routes(routes!(query_jobs::status, query_jobs::delete))
+        .routes(routes!(query_jobs::result))
+        .routes(routes!(query_jobs::cancel))
         .routes(routes!(webhooks::create, webhooks::list))
         .routes(routes!(webhooks::get, webhooks::delete))
         .routes(routes!(webhooks::test))

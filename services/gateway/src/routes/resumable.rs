@@ -101,7 +101,7 @@ pub(crate) async fn options(State(gateway): State<Gateway>) -> impl IntoResponse
 /// Begin a resumable upload ([tus 1.0](https://tus.io/protocols/resumable-upload)).
 ///
 /// `Upload-Length`, or `Upload-Defer-Length: 1`; `Upload-Metadata` with `filename` and optionally `collection`,
-/// `metadata` (JSON), `priority`, `external_id`, `batch_id`, each value in base64. The body may hold the first bytes.
+/// `metadata` (JSON), `priority`, `external_id`, `batch_id`, `notify` (an e-mail address), each value in base64. The body may hold the first bytes.
 /// `Upload-Concat: partial` begins a piece, `Upload-Concat: final;<url> <url>` makes a document of pieces.
 #[utoipa::path(
     post, path = "/api/v2/uploads", tag = "resumable uploads",

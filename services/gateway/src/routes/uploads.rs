@@ -28,6 +28,9 @@ pub(crate) struct UploadForm {
     priority: Option<u8>,
     /// Your own id of the document, one for each file: uploading under the same id again is an update.
     external_id: Option<Vec<String>>,
+    /// An e-mail address that is told, once, when all files of the request are over, or of its batch, where it
+    /// names one; 422 `mail_off` where the server sends no mail.
+    notify: Option<String>,
 }
 
 /// The multipart body, whose refusal is a problem.

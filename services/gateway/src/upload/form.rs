@@ -28,6 +28,7 @@ pub(crate) struct Form {
     metadata: Option<String>,
     priority: Option<String>,
     batch_id: Option<String>,
+    notify: Option<String>,
     external_ids: Vec<String>,
 }
 
@@ -38,6 +39,8 @@ pub(crate) struct Details {
     pub(crate) priority: i16,
     /// The files that these belong to.
     pub(crate) batch_id: Option<BatchId>,
+    /// Who is to be told how it ended; not checked.
+    pub(crate) notify: Option<String>,
     /// One for each file.
     pub(crate) external_ids: Vec<Option<String>>,
 }
@@ -63,13 +66,14 @@ impl Form {
             "metadata" => self.metadata = Some(value),
             "priority" => self.priority = Some(value),
             "batch_id" => self.batch_id = Some(value),
+            "notify" => self.notify = Some(value),
             "external_id" => self.external_ids.push(value),
             other => {
                 return Err(Problem::unprocessable(
                     "unknown_field",
                     format!(
                         "there is no field {other:?}: send `file` (once or more), and optionally \
-                         `collection`, `metadata`, `priority`, `batch_id` and `external_id`"
+                         `collection`, `metadata`, `priority`, `batch_id`, `notify` and `external_id`"
                     ),
                 ));
             }
@@ -114,7 +118,8 @@ impl Form {
                 ));
             }
         };
-        Ok(Details { collection, metadata, priority, batch_id, external_ids })
+        let notify = self.notify.filter(|address| !address.is_empty());
+        Ok(Details { collection, metadata, priority, batch_id, notify, external_ids })
     }
 }
 
@@ -186,6 +191,17 @@ mod tests {
             assert!(problem.detail.contains(field), "{}", problem.detail);
             assert_eq!(problem.status, 422);
         }
+    }
+
+    #[test]
+    fn an_empty_field_tells_nobody() {
+        let notify = |value: &str| {
+            let mut form = Form::default();
+            form.set("notify", value.to_owned()).expect("is a field");
+            form.check(1).ok().and_then(|details| details.notify)
+        };
+        assert_eq!(notify(""), None);
+        assert_eq!(notify("me@example.org").as_deref(), Some("me@example.org"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(crate) use form::{Details, Form, MAX_EXTERNAL_ID, check_collection, clean_fi
 pub(crate) use janitor::run as run_janitor;
 pub(crate) use staged::{HEAD_BYTES, Refused, Staged, hex, new_key, told, too_large};
 
-use crate::{GatewayConfig, metrics};
+use crate::{GatewayConfig, metrics, notices::Notifier};
 use axum::{
     extract::multipart::{Field, Multipart, MultipartError},
     http::StatusCode,
@@ -23,8 +23,9 @@ use ragstream_api::{
     problem::{FileProblem, Problem},
 };
 use ragstream_core::{
+    fault::Fault,
     id::{BatchId, DocumentId, JobId},
-    ports::{Batches, BlobStore, Jobless, NewBatch, NewUpload, Why},
+    ports::{About, Batches, BlobStore, Jobless, NewBatch, NewUpload, Why},
 };
 use ragstream_runtime::http::RequestContext;
 use std::sync::Arc;
@@ -33,13 +34,21 @@ use tokio::sync::Semaphore;
 /// Files of one request whose transactions run at once.
 const CONCURRENT_TRANSACTIONS: usize = 4;
 
+/// What uploads rest on.
+#[derive(Clone)]
+pub(crate) struct Ports {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) batches: Arc<dyn Batches>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) notifier: Notifier,
+    /// Bodies that are read at once.
+    pub(crate) slots: Arc<Semaphore>,
+}
+
 /// Takes uploads.
 #[derive(Clone)]
 pub(crate) struct Uploads {
-    acceptor: Acceptor,
-    batches: Arc<dyn Batches>,
-    blobs: Arc<dyn BlobStore>,
-    slots: Arc<Semaphore>,
+    ports: Ports,
     max_files: usize,
     max_file_bytes: u64,
 }
@@ -48,21 +57,8 @@ pub(crate) struct Uploads {
 type Received = Result<Staged, RejectedFile>;
 
 impl Uploads {
-    pub(crate) fn new(
-        config: &GatewayConfig,
-        acceptor: Acceptor,
-        batches: Arc<dyn Batches>,
-        blobs: Arc<dyn BlobStore>,
-        slots: Arc<Semaphore>,
-    ) -> Self {
-        Self {
-            acceptor,
-            batches,
-            blobs,
-            slots,
-            max_files: config.max_files,
-            max_file_bytes: config.max_file_bytes,
-        }
+    pub(crate) fn new(config: &GatewayConfig, ports: Ports) -> Self {
+        Self { ports, max_files: config.max_files, max_file_bytes: config.max_file_bytes }
     }
 
     /// Reads the whole request, then accepts its files. A request that can't be
@@ -74,20 +70,29 @@ impl Uploads {
         context: &RequestContext,
     ) -> Result<(StatusCode, UploadResponse), Problem> {
         let _slot = self
+            .ports
             .slots
             .acquire()
             .await
             .map_err(|_| Problem::unavailable("stopping", "the gateway is stopping"))?;
         let (form, received) = self.read(multipart).await?;
         let details = form.check(received.len())?;
+        self.ports.notifier.check(details.notify.as_deref())?;
         let batch_id = self.batch(&details, received.len()).await?;
+        let is_batch = details.batch_id.is_some() || received.len() > 1;
+        if is_batch {
+            self.ports.notifier.tell(About::Batch(batch_id), details.notify.as_deref()).await?;
+        }
         let outcomes: Vec<(Result<UploadedFile, RejectedFile>, &'static str)> =
             stream::iter(received.into_iter().zip(details.external_ids.iter().cloned()))
                 .map(|(file, external_id)| {
                     let details = &details;
                     async move {
                         match file {
-                            Ok(staged) => self.accept(staged, external_id, batch_id, details, context).await,
+                            Ok(staged) => {
+                                let batch = (batch_id, is_batch);
+                                self.accept(staged, external_id, batch, details, context).await
+                            }
                             Err(rejected) => (Err(rejected), "rejected"),
                         }
                     }
@@ -98,9 +103,9 @@ impl Uploads {
         for (_, outcome) in &outcomes {
             metrics::UPLOADS.with_label_values(&[outcome]).inc();
         }
-        if details.batch_id.is_some() || outcomes.len() > 1 {
+        if is_batch {
             let jobless: Vec<Jobless> = outcomes.iter().filter_map(|(file, _)| jobless(file)).collect();
-            record_jobless(&*self.batches, batch_id, &jobless).await;
+            record_jobless(&*self.ports.batches, batch_id, &jobless).await;
         }
         respond(batch_id, outcomes.into_iter().map(|(file, _)| file))
     }
@@ -108,13 +113,13 @@ impl Uploads {
     /// The batch that the files of a request go to: one that was announced, or one of their own.
     async fn batch(&self, details: &Details, files: usize) -> Result<BatchId, Problem> {
         if let Some(batch_id) = details.batch_id {
-            check_announced(&*self.batches, batch_id).await?;
+            check_announced(&*self.ports.batches, batch_id).await?;
             return Ok(batch_id);
         }
         let batch_id = BatchId::generate();
         if files > 1 {
             let batch = NewBatch { batch_id, name: None, files_total: files as u32 };
-            self.batches.announce(&batch).await?;
+            self.ports.batches.announce(&batch).await?;
         }
         Ok(batch_id)
     }
@@ -152,7 +157,7 @@ impl Uploads {
     async fn store(&self, field: Field<'_>) -> Result<Received, Problem> {
         let filename = clean_filename(field.file_name());
         let reject = |error| Ok(Err(RejectedFile { filename: filename.clone(), error }));
-        match Staged::receive(field, &filename, self.max_file_bytes, self.blobs.clone()).await {
+        match Staged::receive(field, &filename, self.max_file_bytes, self.ports.blobs.clone()).await {
             Ok(staged) => Ok(Ok(staged)),
             Err(Refused::File(problem)) => reject(problem),
             Err(Refused::Request(error)) => Err(malformed(error)),
@@ -163,7 +168,7 @@ impl Uploads {
         &self,
         staged: Staged,
         external_id: Option<String>,
-        batch_id: BatchId,
+        (batch_id, is_batch): (BatchId, bool),
         details: &Details,
         context: &RequestContext,
     ) -> (Result<UploadedFile, RejectedFile>, &'static str) {
@@ -180,7 +185,17 @@ impl Uploads {
             blob: staged.blob.clone(),
             correlation_id: context.correlation_id.clone(),
         };
-        let accepted = self.acceptor.accept(upload, context).await;
+        let job_id = upload.job_id;
+        let notify = details.notify.as_deref().filter(|_| !is_batch);
+        let accepted = async {
+            self.ports.notifier.tell(About::Job(job_id), notify).await?;
+            let accepted = self.ports.acceptor.accept(upload, context).await?;
+            if accepted.duplicate && notify.is_some() {
+                self.ports.notifier.tell_instead(job_id, accepted.document.job_id).await?;
+            }
+            Ok::<_, Fault>(accepted)
+        };
+        let accepted = accepted.await;
         match accepted {
             Ok(accepted) => {
                 let outcome = if accepted.duplicate { "duplicate" } else { "accepted" };

@@ -58,16 +58,22 @@ pub(crate) fn tie_gateway(
         buckets,
         personas: ledger.clone(),
         sessions: ledger.clone(),
+        notices: ledger.clone(),
         webhooks: ledger.clone(),
         events: group_source(&log.config, ragstream_gateway::WEBHOOKS_CONSUMER, &[topics::LIFECYCLE])?,
+        query_jobs: ledger.clone(),
+        query_requests: group_source(
+            &log.config,
+            ragstream_gateway::QUERY_JOBS_CONSUMER,
+            &[topics::QUERY_REQUESTS],
+        )?,
         undelivered: log.dead_letters.clone(),
         log_scan: Arc::new(KafkaLogScan::new(&log.config)),
         census: ledger.clone(),
         // Uploads are accepted without Kafka: the outbox keeps them.
         health: health.with(ledger.clone()).with(blobs.clone()).with_optional(log.publisher.clone()),
     };
-    ragstream_gateway::run(config, ports, listener, tasks);
-    Ok(())
+    Ok(ragstream_gateway::run(config, ports, listener, tasks)?)
 }
 
 /// What reads documents, under the limits of ingestion.
