@@ -9,13 +9,12 @@ use ragstream_api::{
     documents::Span,
     problem::Problem,
     search::{
-        Citation, Freshness, LegScore, Legs, MAX_QUESTION_BYTES, MAX_TOP_K, MAX_WAIT_MS, OneOrMany, Passage,
+        Citation, Freshness, LegScore, Legs, MAX_QUESTION_BYTES, MAX_TOP_K, MAX_WAIT_MS, Passage,
         QueryRequest, QueryResponse, SearchMode, SearchRequest, SearchResponse, Timings, wait_ms,
     },
 };
 use ragstream_core::{
     fault::{Fault, Result},
-    id::DocumentId,
     ports::Embedder,
     token::ConsistencyToken,
 };
@@ -139,6 +138,7 @@ impl Asker {
             top_k: request.top_k,
             filter: request.filter,
             mode: request.legs,
+            ..Default::default()
         };
         let searching = Instant::now();
         let searched = index.clone();
@@ -207,7 +207,8 @@ fn check(request: SearchRequest) -> Result<Checked, Problem> {
     Ok(Checked {
         text: request.query,
         top_k: request.top_k,
-        filter: filter(request.collection, request.filter)?,
+        filter: Filter::parse(request.collection.map(Into::into).unwrap_or_default(), &request.filter)
+            .map_err(|error| Problem::unprocessable("invalid_field", error.to_string()))?,
         legs: match request.mode {
             SearchMode::Hybrid => ragstream_index::Legs::Hybrid,
             SearchMode::Vector => ragstream_index::Legs::Vector,
@@ -215,37 +216,6 @@ fn check(request: SearchRequest) -> Result<Checked, Problem> {
         },
         token,
         wait: Duration::from_millis(wait),
-    })
-}
-
-/// `document_id` and `external_id` name documents; every other key is metadata.
-fn filter(
-    collection: Option<OneOrMany>,
-    mut metadata: serde_json::Map<String, serde_json::Value>,
-) -> Result<Filter, Problem> {
-    let mut names = |key: &str| -> Result<Vec<String>, Problem> {
-        let Some(value) = metadata.remove(key) else { return Ok(Vec::new()) };
-        serde_json::from_value::<OneOrMany>(value).map(Into::into).map_err(|_| {
-            Problem::unprocessable(
-                "invalid_field",
-                format!("`filter.{key}` must be a string or an array of strings"),
-            )
-        })
-    };
-    let document_ids = names("document_id")?
-        .iter()
-        .map(|id| {
-            id.parse::<DocumentId>().map_err(|_| {
-                Problem::unprocessable("invalid_field", format!("`filter.document_id` {id:?} is not a UUID"))
-            })
-        })
-        .collect::<Result<_, _>>()?;
-    let external_ids = names("external_id")?;
-    Ok(Filter {
-        collections: collection.map(Into::into).unwrap_or_default(),
-        document_ids,
-        external_ids,
-        metadata,
     })
 }
 
