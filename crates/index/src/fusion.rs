@@ -1,10 +1,11 @@
 //! Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009).
 
 use crate::{
-    request::{Hit, LegScore},
+    request::{Hit, LegScore, PerDocument},
     top::Scored,
     view::View,
 };
+use ragstream_core::id::DocumentId;
 use std::{cmp::Ordering, collections::HashMap};
 
 /// How little the first ranks count more than the next. The paper has 60, for
@@ -18,29 +19,61 @@ const K: f64 = 2.0;
 /// the words of a question are found in any language.
 const KEYWORD_WEIGHT: f64 = 1.75;
 
-/// The best `top_k` of both legs by the sum of `weight / (K + rank)`, as a share
-/// of what the first of both legs gets. Equal sums are in the order of chunk ids.
-pub(crate) fn fuse(view: &View, vector: &[Scored], keyword: &[Scored], top_k: usize) -> Vec<Hit> {
-    let mut ranks: HashMap<u32, [Option<LegScore>; 2]> = HashMap::with_capacity(vector.len() + keyword.len());
+/// A hit, and its row.
+pub(crate) struct Fused {
+    pub(crate) row: u32,
+    pub(crate) hit: Hit,
+}
+
+/// What both legs found by the sum of `weight / (K + rank)`, as a share of what the
+/// first of both legs gets: chunk by chunk, or document by document. Best first;
+/// equal sums are in the order of chunk ids.
+pub(crate) fn fuse(
+    view: &View,
+    vector: &[Scored],
+    keyword: &[Scored],
+    per_document: PerDocument,
+) -> Vec<Fused> {
+    let mut ranks: HashMap<Key, [Option<(u32, LegScore)>; 2]> =
+        HashMap::with_capacity(vector.len() + keyword.len());
     for (leg, scored) in [vector, keyword].into_iter().enumerate() {
         for (index, scored) in scored.iter().enumerate() {
-            ranks.entry(scored.row).or_default()[leg] =
-                Some(LegScore { rank: index + 1, score: scored.score });
+            let key = match per_document {
+                PerDocument::All => Some(Key::Row(scored.row)),
+                PerDocument::Best => {
+                    view.record(scored.row).map(|record| Key::Document(record.document.document_id))
+                }
+            };
+            let at = LegScore { rank: index + 1, score: scored.score };
+            if let Some(key) = key {
+                ranks.entry(key).or_default()[leg] = Some((scored.row, at));
+            }
         }
     }
-    let mut hits: Vec<Hit> = ranks
-        .into_iter()
-        .filter_map(|(row, [vector, keyword])| {
+    let mut fused: Vec<Fused> = ranks
+        .into_values()
+        .filter_map(|[vector, keyword]| {
+            let share = |weight: f64, leg: Option<(u32, LegScore)>| {
+                leg.map_or(0.0, |(_, leg)| weight * (K + 1.0) / (K + leg.rank as f64))
+            };
+            let (near, worded) = (share(1.0, vector), share(KEYWORD_WEIGHT, keyword));
+            let (row, _) = if near > worded { vector } else { keyword }?;
             let record = view.record(row)?.clone();
-            let share = |leg: Option<LegScore>| leg.map_or(0.0, |leg| (K + 1.0) / (K + leg.rank as f64));
-            let score = ((share(vector) + KEYWORD_WEIGHT * share(keyword)) / (1.0 + KEYWORD_WEIGHT)) as f32;
-            Some(Hit { chunk_id: record.chunk.id, score, vector, keyword, record })
+            let score = ((near + worded) / (1.0 + KEYWORD_WEIGHT)) as f32;
+            let [vector, keyword] = [vector, keyword].map(|leg| leg.map(|(_, score)| score));
+            Some(Fused { row, hit: Hit { chunk_id: record.chunk.id, score, vector, keyword, record } })
         })
         .collect();
-    let order = |a: &Hit, b: &Hit| -> Ordering {
-        b.score.total_cmp(&a.score).then_with(|| a.chunk_id.cmp(&b.chunk_id))
+    let order = |a: &Fused, b: &Fused| -> Ordering {
+        b.hit.score.total_cmp(&a.hit.score).then_with(|| a.hit.chunk_id.cmp(&b.hit.chunk_id))
     };
-    hits.sort_unstable_by(order);
-    hits.truncate(top_k);
-    hits
+    fused.sort_unstable_by(order);
+    fused
+}
+
+/// What ranks are of.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Row(u32),
+    Document(DocumentId),
 }

@@ -3,10 +3,12 @@
 use crate::{
     builder,
     config::IndexConfig,
+    diversity,
     error::IndexError,
     fusion::fuse,
     keyword::{self, index::Vocabulary, terms::Side},
     metrics::METRICS,
+    record::ChunkRecord,
     request::*,
     shared::Shared,
     snapshot::{self, Fit},
@@ -179,8 +181,11 @@ impl Index {
     }
 
     /// Finds chunks. `Err` of [`IndexError::Request`]: the vector can't be
-    /// used, or is missing where only vectors are searched.
+    /// used, or is missing where only vectors are searched; or `diversity` is no share.
     pub fn search(&self, request: &SearchRequest) -> Result<SearchHits, IndexError> {
+        if let Some(lambda) = request.diversity.filter(|lambda| !(0.0..=1.0).contains(lambda)) {
+            return Err(IndexError::Request(format!("diversity is {lambda}: give 0 to 1")));
+        }
         let question = match (&request.vector, request.mode) {
             (_, Legs::Keyword) | (None, Legs::Hybrid) => None,
             (None, Legs::Vector) => return Err(IndexError::Request("a vector search needs a vector".into())),
@@ -199,7 +204,17 @@ impl Index {
         let allowed = view.select(&request.filter);
         let walk = moment.graph.as_ref().map(|(graph, watermark)| Walk { graph, watermark: *watermark });
         let vectors = question.map(|question| {
-            vector::search::search(view, walk, &self.config, self.dot, &question, &allowed, depth)
+            let per_document = request.per_document;
+            vector::search::search(
+                view,
+                walk,
+                &self.config,
+                self.dot,
+                &question,
+                &allowed,
+                depth,
+                per_document,
+            )
         });
         timings.vector = began.elapsed();
 
@@ -207,7 +222,8 @@ impl Index {
         let keywords = match request.mode {
             Legs::Vector => Vec::new(),
             Legs::Hybrid | Legs::Keyword => {
-                keyword::search::search(view, &self.vocabulary, &request.text, &allowed, depth)?
+                let per_document = request.per_document;
+                keyword::search::search(view, &self.vocabulary, &request.text, &allowed, depth, per_document)?
             }
         };
         timings.keyword = began.elapsed();
@@ -217,7 +233,12 @@ impl Index {
             Some((vectors, path)) => (vectors, Some(path)),
             None => (Vec::new(), None),
         };
-        let hits = fuse(view, &vectors, &keywords, top_k);
+        let mut fused = fuse(view, &vectors, &keywords, request.per_document);
+        match request.diversity {
+            Some(lambda) => fused = diversity::choose(view, self.dot, fused, top_k, lambda),
+            None => fused.truncate(top_k),
+        }
+        let hits = fused.into_iter().map(|fused| fused.hit).collect();
         timings.fusion = began.elapsed();
 
         let observe = |leg: &str, time: Duration| {
@@ -236,7 +257,15 @@ impl Index {
             candidates: allowed.len(),
             vector_path,
             positions: view.positions.clone(),
+            view: moment.view.clone(),
         })
+    }
+
+    /// Up to `n` chunks before and up to `n` behind a hit's in its document, in order, itself left
+    /// out; none once another version of it is visible. [`SearchHits::neighbours`] is of
+    /// the search's own moment.
+    pub fn neighbours(&self, hit: &Hit, n: usize) -> Vec<Arc<ChunkRecord>> {
+        self.shared.view().neighbours(&hit.record, n)
     }
 
     /// The vector of a visible chunk, of length 1, for instance to tell how

@@ -19,6 +19,7 @@
 mod block;
 mod builder;
 mod config;
+mod diversity;
 mod documents;
 mod error;
 mod filter;
@@ -39,11 +40,12 @@ mod writer;
 
 pub use config::{DEFAULT_EXACT_BELOW, HnswParams, IndexConfig};
 pub use error::IndexError;
-pub use filter::Filter;
+pub use filter::{Filter, FilterError, MAX_FILTER_CONDITIONS, MAX_FILTER_DEPTH};
 pub use index::Index;
 pub use record::ChunkRecord;
 pub use request::{
     Applied, Contents, DocumentState, GraphStats, Hit, Incomplete, IndexStats, LegScore, Legs, MAX_TOP_K,
-    Positioned, Presence, Rejected, SearchHits, SearchRequest, SnapshotInfo, Timings, VectorPath,
+    PerDocument, Positioned, Presence, Rejected, SearchHits, SearchRequest, SnapshotInfo, Timings,
+    VectorPath,
 };
 pub use snapshot::{Fit, Incoming, MAX_SNAPSHOT_AGE, SNAPSHOT_FILES, put_aside, snapshots};

@@ -1,6 +1,6 @@
 //! What is asked of the index and what it answers.
 
-use crate::{filter::Filter, record::ChunkRecord};
+use crate::{filter::Filter, record::ChunkRecord, view::View};
 use chrono::{DateTime, Utc};
 use ragstream_core::{
     event::IndexEvent,
@@ -93,6 +93,27 @@ pub struct SearchRequest {
     pub filter: Filter,
     /// Which legs.
     pub mode: Legs,
+    /// How many hits of one document.
+    pub per_document: PerDocument,
+    /// The λ of maximal marginal relevance, 0 to 1: hits are chosen one by one, each by
+    /// `λ · score - (1 - λ) · similarity`, the similarity that of its vector to the nearest
+    /// chosen before. 1 is the order of the scores; the lower, the less the hits repeat
+    /// each other. `None`: no such choice.
+    pub diversity: Option<f32>,
+}
+
+/// How many hits of one document a search may bring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PerDocument {
+    /// All that rank high enough.
+    #[default]
+    All,
+    /// The best one: as many documents as hits are wanted, where there are as many. Each leg
+    /// ranks documents by their best chunk, and these ranks are fused. The hit is the
+    /// chunk of the leg that says more for the document; the other leg's score is that
+    /// of its own best chunk.
+    Best,
 }
 
 /// More hits than this are not given: nobody reads them, and each leg keeps
@@ -102,7 +123,7 @@ pub const MAX_TOP_K: usize = 1_000;
 /// Where a chunk stood in one leg.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LegScore {
-    /// 1 for the best.
+    /// 1 for the best chunk, or the best document with [`PerDocument::Best`].
     pub rank: usize,
     /// Cosine similarity or BM25.
     pub score: f32,
@@ -144,8 +165,9 @@ pub struct Timings {
     pub fusion: Duration,
 }
 
-/// The answer: best first. All of it is of one moment between two calls of `apply`.
-#[derive(Clone, Debug, PartialEq)]
+/// The answer: best first, or as [`diversity`](SearchRequest::diversity) chose. All of it is
+/// of one moment between two calls of `apply`.
+#[derive(Clone, Debug)]
 pub struct SearchHits {
     /// At most `top_k`.
     pub hits: Vec<Hit>,
@@ -157,6 +179,16 @@ pub struct SearchHits {
     pub vector_path: Option<VectorPath>,
     /// Next offset to read for each partition, at that moment: how fresh the answer is.
     pub positions: BTreeMap<i32, i64>,
+    /// That moment: kept in memory as long as the answer is.
+    pub(crate) view: Arc<View>,
+}
+
+impl SearchHits {
+    /// Up to `n` chunks before and up to `n` behind a hit's in its document, in order, itself
+    /// left out: which side one is on, its position tells. Of the same moment as the hits.
+    pub fn neighbours(&self, hit: &Hit, n: usize) -> Vec<Arc<ChunkRecord>> {
+        self.view.neighbours(&hit.record, n)
+    }
 }
 
 /// A document as the index holds it.

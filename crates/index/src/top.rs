@@ -1,10 +1,10 @@
 //! The best rows of a leg.
 
-use crate::view::View;
-use ragstream_core::id::ChunkId;
+use crate::{request::PerDocument, view::View};
+use ragstream_core::id::{ChunkId, DocumentId};
 use std::{
     cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
+    collections::{BTreeSet, BinaryHeap, HashMap, HashSet},
 };
 
 /// A row with its score. The greater one is the better one: the higher
@@ -37,25 +37,47 @@ impl PartialEq for Scored {
 
 impl Eq for Scored {}
 
-/// Keeps the best `limit` of the rows that are offered.
+/// Keeps the best `limit` of the rows that are offered, or the best row of each of
+/// the best `limit` documents.
 pub(crate) struct Top<'v> {
     view: &'v View,
     limit: usize,
-    heap: BinaryHeap<Reverse<Scored>>,
+    kept: Kept,
+}
+
+enum Kept {
+    Rows(BinaryHeap<Reverse<Scored>>),
+    Documents { best: BTreeSet<Scored>, of: HashMap<DocumentId, Scored> },
 }
 
 impl<'v> Top<'v> {
-    pub(crate) fn new(view: &'v View, limit: usize) -> Self {
-        Self { view, limit, heap: BinaryHeap::with_capacity(limit + 1) }
+    pub(crate) fn new(view: &'v View, limit: usize, per_document: PerDocument) -> Self {
+        let kept = match per_document {
+            PerDocument::All => Kept::Rows(BinaryHeap::with_capacity(limit + 1)),
+            PerDocument::Best => Kept::Documents { best: BTreeSet::new(), of: HashMap::new() },
+        };
+        Self { view, limit, kept }
+    }
+
+    /// Whether so many rows are as many as are to be kept.
+    pub(crate) fn can_be_filled_by(&self, rows: impl Iterator<Item = u32>) -> bool {
+        match self.kept {
+            Kept::Rows(_) => rows.take(self.limit).count() == self.limit,
+            Kept::Documents { .. } => {
+                let documents = rows.filter_map(|row| Some(self.view.record(row)?.document.document_id));
+                documents.collect::<HashSet<_>>().len() >= self.limit
+            }
+        }
     }
 
     /// A row with a lower score than this is not kept.
     #[inline]
     pub(crate) fn threshold(&self) -> f32 {
-        match self.heap.peek() {
-            Some(Reverse(worst)) if self.heap.len() >= self.limit => worst.score,
-            _ => f32::MIN,
-        }
+        let (worst, len) = match &self.kept {
+            Kept::Rows(heap) => (heap.peek().map(|Reverse(worst)| worst), heap.len()),
+            Kept::Documents { best, .. } => (best.first(), best.len()),
+        };
+        worst.filter(|_| len >= self.limit).map_or(f32::MIN, |worst| worst.score)
     }
 
     /// Offers a row of the view; each row once.
@@ -65,14 +87,38 @@ impl<'v> Top<'v> {
             return;
         }
         let Some(record) = self.view.record(row) else { return };
-        self.heap.push(Reverse(Scored { row, score, id: record.chunk.id }));
-        if self.heap.len() > self.limit {
-            self.heap.pop();
+        let scored = Scored { row, score, id: record.chunk.id };
+        match &mut self.kept {
+            Kept::Rows(heap) => {
+                heap.push(Reverse(scored));
+                if heap.len() > self.limit {
+                    heap.pop();
+                }
+            }
+            Kept::Documents { best, of } => {
+                let document = record.document.document_id;
+                match of.get(&document) {
+                    Some(before) if *before >= scored => return,
+                    Some(before) => _ = best.remove(before),
+                    None => {}
+                }
+                of.insert(document, scored);
+                best.insert(scored);
+                // A document that falls out comes back with a better row.
+                if best.len() > self.limit
+                    && let Some(record) = best.pop_first().and_then(|worst| self.view.record(worst.row))
+                {
+                    of.remove(&record.document.document_id);
+                }
+            }
         }
     }
 
     /// Best first.
     pub(crate) fn into_sorted(self) -> Vec<Scored> {
-        self.heap.into_sorted_vec().into_iter().map(|Reverse(scored)| scored).collect()
+        match self.kept {
+            Kept::Rows(heap) => heap.into_sorted_vec().into_iter().map(|Reverse(scored)| scored).collect(),
+            Kept::Documents { best, .. } => best.into_iter().rev().collect(),
+        }
     }
 }

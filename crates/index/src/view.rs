@@ -7,12 +7,12 @@
 
 use crate::{
     block::Block,
-    documents::Documents,
+    documents::{DocumentEntry, Documents},
     filter::Filter,
     record::ChunkRecord,
     rows::{BLOCK_ROWS, RowSet, count},
 };
-use ragstream_core::{checksum, id::DocumentId};
+use ragstream_core::{checksum, document::DocumentRef};
 use roaring::RoaringBitmap;
 use std::{
     borrow::Cow,
@@ -101,6 +101,22 @@ impl View {
         self.place(row).map(|(block, slot)| block.vector(slot))
     }
 
+    /// Up to `n` chunks on either side of `record` in the version that searches see; none if
+    /// it is not of that version.
+    pub(crate) fn neighbours(&self, record: &ChunkRecord, n: usize) -> Vec<Arc<ChunkRecord>> {
+        let shown = self.documents.get(record.document.document_id).and_then(|entry| entry.shown());
+        let Some(held) = shown.filter(|held| held.reference.version == record.document.version) else {
+            return Vec::new();
+        };
+        let own = record.chunk.position;
+        let records = held.rows.iter().filter_map(|row| self.record(*row));
+        let mut others: Vec<_> = records.filter(|other| other.chunk.position != own).collect();
+        others.sort_unstable_by_key(|other| other.chunk.position);
+        let at = others.partition_point(|other| other.chunk.position < own);
+        let range = at.saturating_sub(n)..at.saturating_add(n).min(others.len());
+        others[range].iter().map(|other| Arc::clone(other)).collect()
+    }
+
     /// Adds a row, staged. `None` once all row numbers are used up.
     pub(crate) fn append(&mut self, record: Arc<ChunkRecord>, vector: &[f32]) -> Option<u32> {
         let row = self.next_row;
@@ -179,24 +195,50 @@ impl View {
         if filter.is_empty() {
             return Cow::Borrowed(&self.visible);
         }
-        if filter.names_collections_only() {
-            let rows = filter.collections.iter().filter_map(|name| self.collections.get(name.as_str()));
-            return Cow::Owned(rows.flat_map(|bitmap| bitmap.iter()).collect());
-        }
         let mut selected = RowSet::default();
-        let mut consider = |id: DocumentId| {
-            let shown = self.documents.get(id).and_then(|entry| entry.shown());
-            if let Some(held) = shown.filter(|held| filter.matches(&held.reference)) {
+        let mut consider = |entry: &DocumentEntry| {
+            if let Some(held) = entry.shown().filter(|held| filter.matches(&held.reference)) {
                 for &row in held.rows.iter().filter(|row| self.visible.contains(**row)) {
                     selected.insert(row);
                 }
             }
         };
-        if filter.document_ids.is_empty() {
-            self.documents.iter().for_each(|(id, _)| consider(*id));
+        if let Some(named) = filter.named_documents() {
+            named.into_iter().filter_map(|id| self.documents.get(id)).for_each(|entry| consider(entry));
+        } else if let Some(names) = filter.named_collections() {
+            let rows = names.into_iter().filter_map(|name| self.collections.get(name));
+            return Cow::Owned(self.matching(filter, rows.flat_map(|bitmap| bitmap.iter())));
         } else {
-            filter.document_ids.iter().for_each(|id| consider(*id));
+            self.documents.iter().for_each(|(_, entry)| consider(entry));
         }
         Cow::Owned(selected)
+    }
+
+    /// Those of `rows` that pass `filter`, which names their collections.
+    fn matching(&self, filter: &Filter, rows: impl Iterator<Item = u32>) -> RowSet {
+        if filter.names_collections_only() {
+            return rows.collect();
+        }
+        // The rows of a document mostly lie beside each other: one verdict for all of them.
+        let mut last: Option<(*const DocumentRef, bool)> = None;
+        let passes = |row: &u32| {
+            let Some(record) = self.record(*row) else { return false };
+            let document = Arc::as_ptr(&record.document);
+            match last {
+                Some((same, verdict)) if same == document => verdict,
+                _ => {
+                    let verdict = filter.matches(&record.document);
+                    last = Some((document, verdict));
+                    verdict
+                }
+            }
+        };
+        rows.filter(passes).collect()
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("visible", &self.visible.len()).finish_non_exhaustive()
     }
 }

@@ -47,7 +47,7 @@ fn a_search_sees_each_document_whole_and_in_one_version_while_events_are_applied
                 let mut seen = BTreeMap::new();
                 while !done.load(Ordering::Relaxed) {
                     check(&search(index, mode, Filter::default(), 200).hits, &mut seen);
-                    let one = Filter { document_ids: vec![document(2)], ..Filter::default() };
+                    let one = Filter::documents([document(2)]);
                     assert_eq!(search(index, mode, one, 200).hits.len(), CHUNKS);
                     searches.fetch_add(1, Ordering::Relaxed);
                 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{chunk_gone, commit, document, reference, rng};
+use common::{chunk_gone, commit, document, filter, reference, rng};
 use ragstream_core::{
     chunk::Chunk,
     event::{ChunkEmbedded, IndexEvent},
@@ -12,6 +12,7 @@ use ragstream_core::{
 };
 use ragstream_index::{Filter, Index, IndexConfig, Legs, Positioned, SearchHits, SearchRequest, VectorPath};
 use rand::{RngExt, rngs::StdRng};
+use serde_json::json;
 use std::{collections::BTreeSet, sync::LazyLock, time::Duration};
 
 const DIMENSION: usize = 64;
@@ -147,18 +148,15 @@ fn the_graph_finds_the_neighbours_that_an_exact_scan_finds() {
 
 #[test]
 fn half_of_the_rows_are_found_in_the_graph_and_few_by_a_scan() {
-    let half = Filter {
-        metadata: serde_json::json!({"parity": 1}).as_object().unwrap().clone(),
-        ..Filter::default()
-    };
+    let half = filter(json!({"parity": 1}));
     let found = recall(half, |doc| doc % 2 == 1, VectorPath::Graph);
     assert!(found >= 0.95, "recall@10 of half is {found}");
     let third = recall(Filter::collection("c2"), |doc| doc % 3 == 2, VectorPath::Graph);
     assert!(third >= 0.95, "recall@10 of a third is {third}");
-    let few = Filter { document_ids: (1..=5).map(document).collect(), ..Filter::default() };
+    let few = Filter::documents((1..=5).map(document));
     assert_eq!(recall(few, |doc| doc <= 5, VectorPath::Exact), 1.0);
     // Many hits from a fifth of the rows: cheaper to look at each.
-    let fifth = Filter { external_ids: (1..=40).map(|d| format!("x{d}")).collect(), ..Filter::default() };
+    let fifth = filter(json!({"external_id": (1..=40).map(|d| format!("x{d}")).collect::<Vec<_>>()}));
     let hits = ask(&LARGE.0, &LARGE.1[0].1.1, fifth, 1_000);
     assert_eq!((hits.hits.len(), hits.vector_path), (1_000, Some(VectorPath::Exact)));
 }

@@ -6,6 +6,7 @@ mod common;
 use common::*;
 use ragstream_core::event::IndexEvent;
 use ragstream_index::{Filter, Index, Legs, SearchRequest};
+use serde_json::json;
 
 fn index_of(texts: &[&str]) -> Index {
     let index = Index::new(config()).unwrap();
@@ -87,22 +88,19 @@ fn a_selective_filter_finds_all_that_pass_whatever_ranks_before_them() {
     let texts: Vec<String> = (0..600).map(|n| format!("common {}", "filler ".repeat(n % 7))).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let index = index_of(&texts);
-    let filter = |doc: u64| Filter {
-        metadata: serde_json::json!({"doc": [doc, doc + 1, doc + 2]}).as_object().unwrap().clone(),
-        ..Filter::default()
-    };
+    let near = |doc: u64| filter(json!({"doc": [doc, doc + 1, doc + 2]}));
     for doc in [1, 200, 597] {
         for mode in [Legs::Keyword, Legs::Vector, Legs::Hybrid] {
-            let hits = search(&index, mode, filter(doc), 10);
+            let hits = search(&index, mode, near(doc), 10);
             assert_eq!((hits.hits.len(), hits.candidates), (3, 3), "{mode:?}");
         }
     }
     assert_eq!(search(&index, Legs::Hybrid, Filter::collection("c1"), 1_000).hits.len(), 200);
-    let two = Filter { collections: vec!["c1".into(), "c2".into(), "c1".into()], ..Filter::default() };
+    let two = Filter::default().within(vec!["c1".into(), "c2".into(), "c1".into()]);
     assert_eq!(search(&index, Legs::Hybrid, two, 1_000).hits.len(), 400);
-    let both = Filter { document_ids: vec![document(4), document(5)], ..Filter::collection("c1") };
+    let both = Filter::documents([document(4), document(5)]).within(vec!["c1".into()]);
     assert_eq!(search(&index, Legs::Hybrid, both, 10).hits.len(), 1);
-    let external = Filter { external_ids: vec!["x9".into(), "none".into()], ..Filter::default() };
+    let external = filter(json!({"external_id": ["x9", "none"]}));
     assert_eq!(search(&index, Legs::Hybrid, external, 10).hits.len(), 1);
     assert!(search(&index, Legs::Hybrid, Filter::collection("none"), 10).hits.is_empty());
 }

@@ -55,9 +55,7 @@ fn a_restored_index_holds_the_same() {
         assert_eq!(of(&restored), of(&index));
     }
     // Facts are shared as they were.
-    let hits =
-        search(&restored, Legs::Vector, Filter { document_ids: vec![document(2)], ..Filter::default() }, 9)
-            .hits;
+    let hits = search(&restored, Legs::Vector, Filter::documents([document(2)]), 9).hits;
     assert!(std::sync::Arc::ptr_eq(&hits[0].record.document, &hits[1].record.document));
     // The marker that waited still waits for its chunks.
     let rest = (1..9).map(|position| chunk(1, 2, position));

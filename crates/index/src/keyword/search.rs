@@ -2,6 +2,7 @@
 
 use super::index::{ROW, Vocabulary};
 use crate::{
+    request::PerDocument,
     rows::RowSet,
     top::{Scored, Top},
     view::View,
@@ -27,6 +28,7 @@ pub(crate) fn search(
     text: &str,
     allowed: &RowSet,
     limit: usize,
+    per_document: PerDocument,
 ) -> tantivy::Result<Vec<Scored>> {
     let searcher = &view.searcher;
     let mut terms = vocabulary.question(text);
@@ -48,7 +50,7 @@ pub(crate) fn search(
     // Postings that only equal the worst hit must still be seen: the tie is
     // decided by chunk id.
     let below = |top: &Top| top.threshold().next_down().max(Score::MIN);
-    let mut top = Top::new(view, limit);
+    let mut top = Top::new(view, limit, per_document);
     for segment in searcher.segment_readers() {
         let rows = segment.fast_fields().u64(ROW)?;
         weight.for_each_pruning(below(&top), segment, &mut |document, score| {

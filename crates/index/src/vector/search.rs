@@ -4,7 +4,7 @@
 use super::{dot::Dot, graph::Graph, scan::scan};
 use crate::{
     config::IndexConfig,
-    request::VectorPath,
+    request::{PerDocument, VectorPath},
     rows::RowSet,
     top::{Scored, Top},
     view::View,
@@ -29,6 +29,7 @@ pub(crate) struct Walk<'g> {
 /// for more nodes than needed, and what the filter leaves of them counts;
 /// where that is too little, for more still, until looking at every row is
 /// cheaper.
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn search(
     view: &View,
     walk: Option<Walk>,
@@ -37,21 +38,24 @@ pub(crate) fn search(
     question: &[f32],
     allowed: &RowSet,
     limit: usize,
+    per_document: PerDocument,
 ) -> (Vec<Scored>, VectorPath) {
     let walked = match walk {
         Some(walk) if allowed.len() > config.exact_below => {
-            approximate(view, walk, config, dot, question, allowed, limit)
+            let top = Top::new(view, limit, per_document);
+            approximate(view, walk, config, dot, question, allowed, limit, top)
         }
         _ => None,
     };
     if let Some(top) = walked {
         return (top.into_sorted(), VectorPath::Graph);
     }
-    let mut top = Top::new(view, limit);
+    let mut top = Top::new(view, limit, per_document);
     scan(view, allowed, 0, question, dot, &mut top);
     (top.into_sorted(), VectorPath::Exact)
 }
 
+#[allow(clippy::too_many_arguments)]
 fn approximate<'v>(
     view: &'v View,
     walk: Walk,
@@ -60,6 +64,7 @@ fn approximate<'v>(
     question: &[f32],
     allowed: &RowSet,
     limit: usize,
+    mut top: Top<'v>,
 ) -> Option<Top<'v>> {
     // By the definition of `exact_below`, a walk of `ef_search` nodes costs as
     // much as a scan of so many rows; the cost of both is about linear.
@@ -74,8 +79,7 @@ fn approximate<'v>(
         budget = budget.checked_sub(fetch.saturating_mul(rows_a_node))?;
         let near = walk.graph.near(question, fetch).ok()?;
         let passes = |row: &u32| *row < walk.watermark && allowed.contains(*row);
-        if near.rows.iter().filter(|row| passes(row)).count() >= limit {
-            let mut top = Top::new(view, limit);
+        if top.can_be_filled_by(near.rows.iter().copied().filter(passes)) {
             for row in near.rows.into_iter().chain(near.lost).filter(passes) {
                 if let Some(vector) = view.vector(row) {
                     top.offer(row, dot.of(question, vector));
@@ -150,7 +154,7 @@ mod tests {
         for question in [7, 500, 1_899, 1_900, 1_950, 1_999, 300, 1_000] {
             let walk = Walk { graph: &graph, watermark: IN_GRAPH };
             let near = vector(question, ROWS);
-            let (found, path) = search(&view, Some(walk), &config, dot, &near, &allowed, 5);
+            let (found, path) = search(&view, Some(walk), &config, dot, &near, &allowed, 5, PerDocument::All);
             assert_eq!(path, VectorPath::Graph);
             assert_eq!(found.len(), 5);
             assert_eq!(found.iter().any(|scored| scored.row == question), question != 300, "{question}");

@@ -116,6 +116,11 @@ pub fn version(doc: u128, version: i32, chunks: u32) -> Vec<IndexEvent> {
     events
 }
 
+/// A filter as users write it.
+pub fn filter(json: serde_json::Value) -> Filter {
+    Filter::parse(Vec::new(), json.as_object().unwrap()).unwrap()
+}
+
 /// What a search of one leg finds, as a set.
 pub fn found(index: &Index, mode: Legs, filter: Filter) -> BTreeSet<ChunkId> {
     let hits = search(index, mode, filter, 1_000);
@@ -124,5 +129,6 @@ pub fn found(index: &Index, mode: Legs, filter: Filter) -> BTreeSet<ChunkId> {
 
 pub fn search(index: &Index, mode: Legs, filter: Filter, top_k: usize) -> SearchHits {
     let vector = Some(vec![1.0; DIMENSION]);
-    index.search(&SearchRequest { text: "common".into(), vector, top_k, filter, mode }).unwrap()
+    let text = "common".into();
+    index.search(&SearchRequest { text, vector, top_k, filter, mode, ..SearchRequest::default() }).unwrap()
 }
