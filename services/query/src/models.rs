@@ -89,9 +89,15 @@ impl Manner {
             QueryMode::Basic | QueryMode::Private => basic,
             QueryMode::Deep => Self { max_tokens: 1_600, expand: 1, reranks: true, quotes: 6, ..basic },
             QueryMode::SuperDeep => Self { max_tokens: 2_000, expand: 1, reranks: true, ..basic },
-            QueryMode::Creative => {
-                Self { temperature: 0.9, max_tokens: 1_200, diversity: Some(0.5), quotes: 5, spread: true, free: true, ..basic }
-            }
+            QueryMode::Creative => Self {
+                temperature: 0.9,
+                max_tokens: 1_200,
+                diversity: Some(0.5),
+                quotes: 5,
+                spread: true,
+                free: true,
+                ..basic
+            },
             QueryMode::Uncensored => Self { temperature: 0.7, free: true, guarded: false, ..basic },
         }
     }

@@ -30,8 +30,8 @@ const TURNS: usize = 6;
 /// Words that stand for something said before.
 const POINTING: &[&str] = &[
     "it", "its", "he", "him", "his", "she", "her", "they", "them", "their", "this", "that", "these", "those",
-    "there", "one", "ones", "er", "sie", "es", "ihn", "ihr", "dies", "dieser", "diese", "dieses", "il", "elle",
-    "ils", "elles", "cela", "ça", "lui", "ella", "ello", "ellos", "esto", "eso",
+    "there", "one", "ones", "er", "sie", "es", "ihn", "ihr", "dies", "dieser", "diese", "dieses", "il",
+    "elle", "ils", "elles", "cela", "ça", "lui", "ella", "ello", "ellos", "esto", "eso",
 ];
 
 /// With what a question begins, and a part of one after an "and".
@@ -204,7 +204,9 @@ async fn questions(model: &dyn LanguageModel, task: &str, text: String, most: us
     let mut questions: Vec<String> = Vec::new();
     for line in lines.lines() {
         // Models number lists, however they are asked not to.
-        let line = line.trim().trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | '-' | '*' | ' '));
+        let line = line
+            .trim()
+            .trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | '-' | '*' | ' '));
         let line = line.trim().trim_matches('"').trim();
         let fits = !line.is_empty() && line.len() <= MAX_QUESTION;
         if fits && !questions.iter().any(|known| known == line) {

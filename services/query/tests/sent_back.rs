@@ -103,6 +103,7 @@ impl World {
         let (kafka, observer) = (self.kafka.clone(), unique("observer"));
         let model = ModelInfo { name: MODEL.into(), dimension, max_tokens: 256 };
         let ports = Ports {
+            models: ragstream_query::Models::default(),
             open_log: Box::new(move |start, _| view_source(&kafka, EMBEDDINGS, start, observer.clone())),
             ends: self.publisher.clone(),
             dead_letters: Arc::new(KafkaDeadLetters::new(&self.publisher)),

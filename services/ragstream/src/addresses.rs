@@ -3,6 +3,7 @@
 use crate::faults::Faults;
 use clap::Args;
 use ragstream_embedded::Parts;
+use ragstream_llm::{ChatConfig, DEFAULT_CONTEXT_TOKENS};
 use ragstream_runtime::config::ConfigError;
 use std::path::PathBuf;
 
@@ -27,6 +28,28 @@ pub(crate) struct Addresses {
     /// The ONNX Runtime library, `libonnxruntime.so`.
     #[arg(long, env = "RAGSTREAM_ONNXRUNTIME", value_name = "FILE")]
     onnxruntime: Option<PathBuf>,
+    /// An OpenAI-compatible endpoint whose model writes answers (`http://127.0.0.1:11434/v1`); without one they are
+    /// quotes. Questions and passages are sent there, but for those of the mode `private` where it is another machine.
+    #[arg(long, env = "LLM_BASE_URL", value_name = "URL")]
+    llm_base_url: Option<String>,
+    /// Name of the model there.
+    #[arg(long, env = "LLM_MODEL", value_name = "NAME")]
+    llm_model: Option<String>,
+    /// Key of that endpoint.
+    #[arg(long, env = "LLM_API_KEY", value_name = "KEY", hide_env_values = true)]
+    llm_api_key: Option<String>,
+    /// Tokens that the model reads, its answer included.
+    #[arg(long, env = "LLM_CONTEXT_TOKENS", value_name = "N", default_value_t = DEFAULT_CONTEXT_TOKENS)]
+    llm_context_tokens: usize,
+    /// The endpoint of the mode `uncensored`.
+    #[arg(long, env = "LLM_UNCENSORED_BASE_URL", value_name = "URL")]
+    llm_uncensored_base_url: Option<String>,
+    /// Name of the model there.
+    #[arg(long, env = "LLM_UNCENSORED_MODEL", value_name = "NAME")]
+    llm_uncensored_model: Option<String>,
+    /// Key of that endpoint.
+    #[arg(long, env = "LLM_UNCENSORED_API_KEY", value_name = "KEY", hide_env_values = true)]
+    llm_uncensored_api_key: Option<String>,
     /// Partitions of each topic, where it has to be created.
     #[arg(long, env = "RAGSTREAM_PARTITIONS", value_name = "N", default_value_t = 12)]
     pub(crate) partitions: i32,
@@ -45,6 +68,37 @@ impl Addresses {
             let env = flag.to_uppercase();
             ConfigError(format!("give --{flag} or RAGSTREAM_{env}: where this role finds it"))
         })
+    }
+
+    /// The model that writes answers, where one is named.
+    pub(crate) fn writer(&self) -> Result<Option<ChatConfig>, ConfigError> {
+        let model = self.chat("LLM", &self.llm_base_url, &self.llm_model)?;
+        Ok(model.map(|model| ChatConfig { api_key: key(&self.llm_api_key), ..model }))
+    }
+
+    /// The model of the mode `uncensored`, where one is named.
+    pub(crate) fn uncensored(&self) -> Result<Option<ChatConfig>, ConfigError> {
+        let model = self.chat("LLM_UNCENSORED", &self.llm_uncensored_base_url, &self.llm_uncensored_model)?;
+        Ok(model.map(|model| ChatConfig { api_key: key(&self.llm_uncensored_api_key), ..model }))
+    }
+
+    fn chat(
+        &self,
+        name: &str,
+        url: &Option<String>,
+        model: &Option<String>,
+    ) -> Result<Option<ChatConfig>, ConfigError> {
+        // Compose files pass on what is not set as empty.
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
+        match (given(url), given(model)) {
+            (None, None) => Ok(None),
+            (Some(url), Some(model)) => {
+                let config = ChatConfig::new(&url, model)
+                    .map_err(|error| ConfigError(format!("{name}_BASE_URL: {error}")))?;
+                Ok(Some(ChatConfig { context_tokens: self.llm_context_tokens, ..config }))
+            }
+            _ => Err(ConfigError(format!("give both {name}_BASE_URL and {name}_MODEL, or neither"))),
+        }
     }
 
     /// The model's folder: as given, or what `make parts` fetched.
@@ -68,4 +122,9 @@ impl Addresses {
             }
         }
     }
+}
+
+/// A key, where it is one.
+fn key(given: &Option<String>) -> Option<String> {
+    given.as_ref().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty())
 }

@@ -15,4 +15,4 @@ mod config;
 mod protocol;
 
 pub use client::ChatModel;
-pub use config::{BadAddress, ChatConfig};
+pub use config::{BadAddress, ChatConfig, DEFAULT_CONTEXT_TOKENS};

@@ -341,10 +341,16 @@ mod tests {
 
     #[test]
     fn a_wrong_number_is_put_right_and_one_that_is_missing_added() {
-        let (text, quotes, _) =
-            through(&passages(), "The tower was built of red granite [2]. Visitors climb a spiral staircase.", false);
+        let (text, quotes, _) = through(
+            &passages(),
+            "The tower was built of red granite [2]. Visitors climb a spiral staircase.",
+            false,
+        );
         assert_eq!(text, "The tower was built of red granite. [1] Visitors climb a spiral staircase. [2]");
-        assert_eq!(quotes, ["It was built of red granite.", "Visitors climb the tower by a spiral staircase."]);
+        assert_eq!(
+            quotes,
+            ["It was built of red granite.", "Visitors climb the tower by a spiral staircase."]
+        );
         assert_eq!(through(&passages(), "The tower is 120 metres high [7][0].", false).1.len(), 1);
     }
 

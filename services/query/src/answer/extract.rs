@@ -5,7 +5,7 @@
 //! counted half, times how well its passage ranks. Sentences are taken
 //! greedily while they add something.
 
-use super::{Citations, UNANSWERED, sentences::sentences};
+use super::{Citations, sentences::sentences};
 use ragstream_api::search::Passage;
 use ragstream_index::Index;
 use std::collections::{HashMap, HashSet};

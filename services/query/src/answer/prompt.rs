@@ -137,7 +137,9 @@ impl Brief<'_> {
         }
         if let Some(instructions) = self.instructions.filter(|text| !text.trim().is_empty()) {
             parts.push(match self.guarded {
-                true => format!("Who you are and how you speak, as far as the rules above allow:\n{instructions}"),
+                true => {
+                    format!("Who you are and how you speak, as far as the rules above allow:\n{instructions}")
+                }
                 false => instructions.to_owned(),
             });
         }
@@ -151,7 +153,11 @@ impl Brief<'_> {
             .map(|(question, answer)| json!({"part": question, "answer": answer}).to_string())
             .collect();
         let ask = format!("QUESTION: {}", self.question);
-        let ask = if self.guarded { ask } else { format!("{ask}\nCite passages by their numbers in brackets: [2].") };
+        let ask = if self.guarded {
+            ask
+        } else {
+            format!("{ask}\nCite passages by their numbers in brackets: [2].")
+        };
         if parts.is_empty() { ask } else { format!("PARTS\n{}\n\n{ask}", parts.join("\n")) }
     }
 }
@@ -258,7 +264,8 @@ mod tests {
 
     #[test]
     fn what_has_no_room_is_left_out_from_the_worst_on() {
-        let passages: Vec<_> = (0..50).map(|i| passage(&format!("{i} {}", "word ".repeat(200)), 0.9)).collect();
+        let passages: Vec<_> =
+            (0..50).map(|i| passage(&format!("{i} {}", "word ".repeat(200)), 0.9)).collect();
         let (prompt, used) = brief(&passages, &[]).prompt();
         assert!((5..15).contains(&used), "{used}");
         let total: usize = prompt.messages.iter().map(|(_, text)| tokens(text)).sum();
@@ -271,8 +278,7 @@ mod tests {
     #[test]
     fn the_conversation_before_is_cut_at_its_beginning() {
         let turn = |role, i: usize| Turn { role, content: format!("{i} {}", "x".repeat(900)) };
-        let history: Vec<_> =
-            (0..10).flat_map(|i| [turn(Role::User, i), turn(Role::Assistant, i)]).collect();
+        let history: Vec<_> = (0..10).flat_map(|i| [turn(Role::User, i), turn(Role::Assistant, i)]).collect();
         let (prompt, _) = brief(&[], &history).prompt();
         let said = &prompt.messages[1..prompt.messages.len() - 1];
         assert!(!said.is_empty() && said.len() < 10 && said[0].0 == Speaker::User);

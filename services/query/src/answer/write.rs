@@ -96,7 +96,9 @@ pub(crate) async fn write(
     };
     let ((), text) = tokio::try_join!(reading, giving)?;
     let (said, dropped, citations) = checking.await.map_err(|error| {
-        Unwritten::Model(Fault::failed("answer_panicked", "the check of the answer panicked").caused_by(error))
+        Unwritten::Model(
+            Fault::failed("answer_panicked", "the check of the answer panicked").caused_by(error),
+        )
     })?;
     let answered = said && !text.trim().is_empty();
     if !answered {

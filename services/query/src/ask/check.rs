@@ -110,7 +110,9 @@ fn awaited(token: Option<String>, asked: Option<u64>) -> Result<Awaited, Problem
         return Err(Problem::invalid_field("wait_ms", format!("is {wait}: give at most {MAX_WAIT_MS}")));
     }
     let parse = |token: String| {
-        token.parse::<ConsistencyToken>().map_err(|why| Problem::invalid_field("min_token", format!("is {why}")))
+        token
+            .parse::<ConsistencyToken>()
+            .map_err(|why| Problem::invalid_field("min_token", format!("is {why}")))
     };
     Ok(Awaited { token: token.map(parse).transpose()?, wait: Duration::from_millis(wait) })
 }

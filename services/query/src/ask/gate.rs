@@ -39,7 +39,10 @@ impl Gate {
     /// Waits for a slot, unless too many do.
     pub(crate) async fn enter(&self) -> Result<Entered<'_>, Problem> {
         let overloaded = || {
-            Problem::unavailable("overloaded", "more is asked than this server can answer; try again in a moment")
+            Problem::unavailable(
+                "overloaded",
+                "more is asked than this server can answer; try again in a moment",
+            )
         };
         let place = self.line.try_acquire().map_err(|_| overloaded())?;
         let slot = tokio::time::timeout(PATIENCE, self.slots.acquire()).await;

@@ -29,7 +29,8 @@ use ragstream_api::{
     outage,
     problem::Problem,
     search::{
-        AskRequest, Freshness, Passage, QueryMode, QueryResponse, SearchRequest, SearchResponse, Step, Timings,
+        AskRequest, Freshness, Passage, QueryMode, QueryResponse, SearchRequest, SearchResponse, Step,
+        Timings,
     },
 };
 use ragstream_core::ports::{Embedder, LanguageModel};
@@ -119,7 +120,11 @@ impl Asker {
     }
 
     /// Answers, and gives away what there is of it while it is made.
-    pub(crate) async fn answer(&self, prepared: &Prepared, sink: &mut Sink) -> Result<QueryResponse, Problem> {
+    pub(crate) async fn answer(
+        &self,
+        prepared: &Prepared,
+        sink: &mut Sink,
+    ) -> Result<QueryResponse, Problem> {
         let index = self.retriever.view.index();
         let contents = index.contents();
         let key = Caches::key(&prepared.request, contents.checksum);
@@ -273,7 +278,7 @@ impl Asker {
         let terms = Terms::of(question, &index);
         let prepared = making.prepared;
         let is_about = task == Task::Combine || extract::is_about(&terms, passages, analyze);
-        if is_about && let Some(model) = making.writer().map(|_| prepared.writer.clone()).flatten() {
+        if is_about && let Some(model) = making.writer().and(prepared.writer.clone()) {
             let request = &prepared.request;
             let manner = &prepared.manner;
             let brief = Brief {
@@ -290,13 +295,17 @@ impl Asker {
                 max_tokens: request.max_tokens.unwrap_or(manner.max_tokens),
                 window: model.info().context_tokens,
             };
-            let compare = Arc::new(Meaning { index: index.clone(), embedder: self.retriever.embedder.clone() });
+            let compare =
+                Arc::new(Meaning { index: index.clone(), embedder: self.retriever.embedder.clone() });
             let citations = making.citations.clone();
             match write(&*model, &brief, compare, citations, sink).await {
                 Ok(written) => {
                     add("answer", answering.elapsed(), &mut making.timings.answer);
                     if written.dropped > 0 {
-                        making.notes.push(format!("{} statements that no passage backs were left out", written.dropped));
+                        making.notes.push(format!(
+                            "{} statements that no passage backs were left out",
+                            written.dropped
+                        ));
                     }
                     if written.answered {
                         making.citations = written.citations;
@@ -306,7 +315,9 @@ impl Asker {
                 }
                 Err(Unwritten::Gone(problem)) => return Err(problem),
                 // Half an answer can't be taken back; and what was asked for is another model.
-                Err(Unwritten::Model(fault)) if sink.has_spoken() || !manner.guarded => return Err(fault.into()),
+                Err(Unwritten::Model(fault)) if sink.has_spoken() || !manner.guarded => {
+                    return Err(fault.into());
+                }
                 Err(Unwritten::Model(fault)) => {
                     outage::log("answers", &fault);
                     making.without_model = true;

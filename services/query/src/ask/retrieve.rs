@@ -52,6 +52,12 @@ pub(crate) struct Found {
     pub(crate) positions: BTreeMap<i32, i64>,
 }
 
+/// A passage on its way there.
+struct Candidate {
+    hit: Hit,
+    passage: Passage,
+}
+
 /// Searches what serves.
 pub(crate) struct Retriever {
     pub(crate) view: Arc<View>,
@@ -73,9 +79,9 @@ impl Retriever {
         timings: &mut Timings,
     ) -> Result<Found, Problem> {
         let _entered = self.gate.enter().await?;
-        let mut found = self.candidates(index, search, timings).await?;
-        found.passages = self.ordered(index, search, found.passages, timings).await?;
-        Ok(found)
+        let (candidates, positions) = self.candidates(index, search, timings).await?;
+        let passages = self.ordered(index, search, candidates, timings).await?;
+        Ok(Found { passages, positions })
     }
 
     /// Passages for several wordings of one question, put together by reciprocal ranks.
@@ -92,11 +98,11 @@ impl Retriever {
             let search = Search { text: text.clone(), ..search.clone() };
             lists.push(self.candidates(index, &search, timings).await?);
         }
-        let positions = lists.first().map(|found| found.positions.clone()).unwrap_or_default();
+        let positions = lists.first().map(|(_, positions)| positions.clone()).unwrap_or_default();
         let ids: Vec<Vec<_>> =
-            lists[1..].iter().map(|found| found.passages.iter().map(|p| p.chunk_id).collect()).collect();
-        let passages = fuse(lists.into_iter().map(|found| found.passages).collect());
-        let passages = self.ordered(index, search, passages, timings).await?;
+            lists[1..].iter().map(|(list, _)| list.iter().map(|c| c.passage.chunk_id).collect()).collect();
+        let candidates = fuse(lists.into_iter().map(|(list, _)| list).collect());
+        let passages = self.ordered(index, search, candidates, timings).await?;
         let among = |ids: &Vec<_>| passages.iter().filter(|p| ids.contains(&p.chunk_id)).count();
         let shares = ids.iter().map(among).collect();
         Ok((Found { passages, positions }, shares))
@@ -107,7 +113,7 @@ impl Retriever {
         index: &Arc<Index>,
         search: &Search,
         timings: &mut Timings,
-    ) -> Result<Found, Problem> {
+    ) -> Result<(Vec<Candidate>, BTreeMap<i32, i64>), Problem> {
         let vector = match search.legs {
             ragstream_index::Legs::Keyword => None,
             _ => {
@@ -125,7 +131,8 @@ impl Retriever {
             filter: search.filter.clone(),
             mode: search.legs,
             per_document: search.per_document,
-            diversity: search.diversity,
+            // The index has the weight of the match, λ; people ask for its opposite.
+            diversity: search.diversity.map(|diversity| 1.0 - diversity),
         };
         let searching = Instant::now();
         let searched = index.clone();
@@ -134,7 +141,8 @@ impl Retriever {
         timings.vector += ms(hits.timings.vector);
         timings.keyword += ms(hits.timings.keyword);
         timings.fusion += ms(hits.timings.fusion);
-        Ok(Found { passages: hits.hits.iter().map(passage).collect(), positions: hits.positions })
+        let candidates = hits.hits.into_iter().map(|hit| Candidate { passage: passage(&hit), hit });
+        Ok((candidates.collect(), hits.positions))
     }
 
     /// The best of the candidates as they are shown.
@@ -142,25 +150,23 @@ impl Retriever {
         &self,
         index: &Arc<Index>,
         search: &Search,
-        mut passages: Vec<Passage>,
+        mut candidates: Vec<Candidate>,
         timings: &mut Timings,
     ) -> Result<Vec<Passage>, Problem> {
-        if let Some(reranker) = search.reranker.clone().filter(|_| passages.len() > 1) {
+        if let Some(reranker) = search.reranker.clone().filter(|_| candidates.len() > 1) {
             let reranking = Instant::now();
             let text = search.text.clone();
-            passages.truncate(search.top_k.max(RERANK_DEPTH));
-            passages = tokio::task::spawn_blocking(move || rerank(&*reranker, &text, passages))
-                .await
-                .map_err(|e| Fault::failed("reranker_panicked", "the reranker panicked").caused_by(e))??;
+            candidates.truncate(search.top_k.max(RERANK_DEPTH));
+            candidates =
+                tokio::task::spawn_blocking(move || rerank(&*reranker, &text, candidates)).await.map_err(
+                    |e| Fault::failed("reranker_panicked", "the reranker panicked").caused_by(e),
+                )??;
             add("rerank", reranking.elapsed(), &mut timings.rerank);
         }
-        passages.truncate(search.top_k);
+        candidates.truncate(search.top_k);
         let (index, text, expand) = (index.clone(), search.text.clone(), search.expand);
         let shown = tokio::task::spawn_blocking(move || {
-            for passage in &mut passages {
-                show(&index, &text, expand, passage);
-            }
-            passages
+            candidates.into_iter().map(|candidate| show(&index, &text, expand, candidate)).collect()
         })
         .await
         .map_err(|e| Fault::failed("index_panicked", "the index panicked").caused_by(e))?;
@@ -202,52 +208,63 @@ impl Retriever {
 }
 
 /// Lists of the same kind as one: each passage by the sum of its reciprocal ranks.
-fn fuse(lists: Vec<Vec<Passage>>) -> Vec<Passage> {
+fn fuse(lists: Vec<Vec<Candidate>>) -> Vec<Candidate> {
     let count = lists.len() as f32;
-    let mut fused: HashMap<uuid::Uuid, (f32, Passage)> = HashMap::new();
+    let mut fused: HashMap<uuid::Uuid, (f32, Candidate)> = HashMap::new();
     for list in lists {
-        for (rank, passage) in list.into_iter().enumerate() {
+        for (rank, candidate) in list.into_iter().enumerate() {
             let share = (K + 1.0) / (K + 1.0 + rank as f32) / count;
-            fused.entry(passage.chunk_id).and_modify(|(score, _)| *score += share).or_insert((share, passage));
+            fused
+                .entry(candidate.passage.chunk_id)
+                .and_modify(|(score, _)| *score += share)
+                .or_insert((share, candidate));
         }
     }
-    let mut passages: Vec<Passage> =
-        fused.into_values().map(|(score, passage)| Passage { score, ..passage }).collect();
-    passages.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.chunk_id.cmp(&b.chunk_id)));
-    passages
+    let mut candidates: Vec<Candidate> = fused
+        .into_values()
+        .map(|(score, Candidate { hit, passage })| Candidate { hit, passage: Passage { score, ..passage } })
+        .collect();
+    candidates.sort_by(|a, b| {
+        let (a, b) = (&a.passage, &b.passage);
+        b.score.total_cmp(&a.score).then_with(|| a.chunk_id.cmp(&b.chunk_id))
+    });
+    candidates
 }
 
-fn rerank(reranker: &dyn Reranker, question: &str, mut passages: Vec<Passage>) -> Result<Vec<Passage>> {
-    let texts: Vec<&str> = passages.iter().map(|p| p.text.as_str()).collect();
+fn rerank(reranker: &dyn Reranker, question: &str, mut candidates: Vec<Candidate>) -> Result<Vec<Candidate>> {
+    let texts: Vec<&str> = candidates.iter().map(|c| c.passage.text.as_str()).collect();
     let scores = reranker.rerank(question, &texts)?;
-    if scores.len() != passages.len() {
+    if scores.len() != candidates.len() {
         return Err(Fault::failed("reranker_output", "the reranker left passages out"));
     }
-    let mut order: Vec<usize> = (0..passages.len()).collect();
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     for (rank, i) in order.iter().enumerate() {
-        passages[*i].legs.rerank = Some(LegScore { rank: rank + 1, score: scores[*i] });
+        candidates[*i].passage.legs.rerank = Some(LegScore { rank: rank + 1, score: scores[*i] });
     }
-    passages.sort_by_key(|p| p.legs.rerank.map_or(usize::MAX, |leg| leg.rank));
-    Ok(passages)
+    candidates.sort_by_key(|c| c.passage.legs.rerank.map_or(usize::MAX, |leg| leg.rank));
+    Ok(candidates)
 }
 
-/// Adds what a person sees of a passage beside its text.
-fn show(index: &Index, text: &str, expand: usize, passage: &mut Passage) {
+/// A passage with what a person sees beside its text.
+fn show(index: &Index, text: &str, expand: usize, candidate: Candidate) -> Passage {
+    let Candidate { hit, mut passage } = candidate;
     let snippet = index.snippet(&passage.text, text, SNIPPET_CHARS);
     passage.snippet = Some(Snippet {
         text: snippet.text,
         highlights: snippet.highlights.into_iter().map(|r| (r.start as u64..r.end as u64).into()).collect(),
     });
     if expand > 0 {
-        let around = index.neighbours(ragstream_core::id::ChunkId(passage.chunk_id), expand);
-        let (before, after): (Vec<_>, Vec<_>) =
-            around.into_iter().partition(|record| record.chunk.span.start < passage.span.start);
+        let (before, after): (Vec<_>, Vec<_>) = index
+            .neighbours(&hit, expand)
+            .into_iter()
+            .partition(|other| other.chunk.position < hit.record.chunk.position);
         let texts = |records: Vec<Arc<ragstream_index::ChunkRecord>>| {
             records.into_iter().map(|record| record.chunk.text.clone()).collect()
         };
         passage.context = Some(Context { before: texts(before), after: texts(after) });
     }
+    passage
 }
 
 fn passage(hit: &Hit) -> Passage {

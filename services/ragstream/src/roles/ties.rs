@@ -4,13 +4,18 @@
 use crate::{addresses::Addresses, connect::Log};
 use anyhow::{Context, Result};
 use ragstream_chunk::{Chunker, ChunkerConfig};
-use ragstream_core::{lane::Lane, ports::Embedder, topics};
+use ragstream_core::{
+    lane::Lane,
+    ports::{Embedder, LanguageModel},
+    topics,
+};
 use ragstream_embedder::FastEmbedder;
 use ragstream_embedding::EmbeddingConfig;
 use ragstream_extract::{ChildExtractor, Limits};
 use ragstream_gateway::GatewayConfig;
 use ragstream_ingestion::IngestionConfig;
 use ragstream_kafka::{KafkaDeadLetterLog, KafkaLogScan, group_source, view_source};
+use ragstream_llm::{ChatConfig, ChatModel};
 use ragstream_postgres::Ledger;
 use ragstream_query::QueryConfig;
 use ragstream_runtime::{config::ConfigError, health::Health, tasks::Tasks};
@@ -156,6 +161,7 @@ pub(crate) fn tie_embedding(
 
 pub(crate) async fn tie_query(
     config: QueryConfig,
+    addresses: &Addresses,
     embedder: Arc<FastEmbedder>,
     log: &Log,
     ledger: &Arc<Ledger>,
@@ -177,9 +183,24 @@ pub(crate) async fn tie_query(
         blobs: blobs.clone(),
         node,
         embedder,
+        models: models(addresses)?,
         health: Health::default(),
     };
     Ok(ragstream_query::run(config, ports, listener, tasks).await?)
+}
+
+/// The models that are named. Nothing is asked of them yet: a node serves without them too.
+fn models(addresses: &Addresses) -> Result<ragstream_query::Models> {
+    let model = |config: Option<ChatConfig>| -> Result<Option<Arc<dyn LanguageModel>>> {
+        let Some(config) = config else { return Ok(None) };
+        let model = ChatModel::new(config).map_err(|fault| ConfigError(fault.to_string()))?;
+        Ok(Some(Arc::new(model)))
+    };
+    Ok(ragstream_query::Models {
+        writer: model(addresses.writer()?)?,
+        uncensored: model(addresses.uncensored()?)?,
+        reranker: None,
+    })
 }
 
 /// A name for a query node that lasts as long as its snapshots: under it operators see its lag.
