@@ -5,6 +5,7 @@ use crate::{
     config::IndexConfig,
     diversity,
     error::IndexError,
+    explain::{self, Explainer, Explanation, Target},
     fusion::fuse,
     keyword::{self, index::Vocabulary, terms::Side},
     metrics::METRICS,
@@ -12,7 +13,8 @@ use crate::{
     request::*,
     shared::Shared,
     snapshot::{self, Fit},
-    vector::{self, dot::Dot, search::Walk, unit::unit},
+    snippet::{self, Snippet},
+    vector::{self, dot::Dot, search::Walk},
     view::View,
     writer::Writer,
 };
@@ -32,6 +34,10 @@ const LEG_DEPTH: usize = 64;
 
 /// Candidates for each hit wanted, where many are wanted.
 const LEG_DEPTH_FACTOR: usize = 2;
+
+fn leg_depth(top_k: usize) -> usize {
+    if top_k == 0 { 0 } else { LEG_DEPTH.max(top_k * LEG_DEPTH_FACTOR) }
+}
 
 /// The searchable view of the `chunk-embeddings` topic.
 ///
@@ -128,15 +134,7 @@ impl Index {
 
     /// What is held of `document`; empty where nothing is.
     pub fn document(&self, document: DocumentId) -> DocumentState {
-        let view = self.shared.view();
-        let Some(entry) = view.documents.get(document) else { return DocumentState::default() };
-        let rows = entry.shown().map_or(&[][..], |held| &held.rows);
-        DocumentState {
-            visible: entry.shown,
-            visible_chunks: rows.iter().filter(|row| view.visible.contains(**row)).count(),
-            held: entry.held.iter().map(|(version, held)| (*version, held.rows.len())).collect(),
-            markers: entry.markers.clone(),
-        }
+        self.shared.view().state(document)
     }
 
     /// What searches see, summed up: to compare with the log, the database and other nodes.
@@ -186,16 +184,9 @@ impl Index {
         if let Some(lambda) = request.diversity.filter(|lambda| !(0.0..=1.0).contains(lambda)) {
             return Err(IndexError::Request(format!("diversity is {lambda}: give 0 to 1")));
         }
-        let question = match (&request.vector, request.mode) {
-            (_, Legs::Keyword) | (None, Legs::Hybrid) => None,
-            (None, Legs::Vector) => return Err(IndexError::Request("a vector search needs a vector".into())),
-            (Some(vector), _) => {
-                let vector = unit(vector.clone(), self.config.dimension);
-                Some(vector.map_err(IndexError::Request)?)
-            }
-        };
+        let question = explain::question(request, &self.config)?;
         let top_k = request.top_k.min(MAX_TOP_K);
-        let depth = if top_k == 0 { 0 } else { LEG_DEPTH.max(top_k * LEG_DEPTH_FACTOR) };
+        let depth = leg_depth(top_k);
         let mut timings = Timings::default();
 
         let began = Instant::now();
@@ -259,6 +250,38 @@ impl Index {
             positions: view.positions.clone(),
             view: moment.view.clone(),
         })
+    }
+
+    /// Why a search finds `target` where it does, or not at all. Compares every row that
+    /// passes the filter; waits for an `apply` that is under way where a chunk is named.
+    /// Errors as those of [`search`](Self::search).
+    pub fn explain(&self, request: &SearchRequest, target: Target) -> Result<Explanation, IndexError> {
+        let (view, found) = match target {
+            Target::Document(document) => (self.shared.view(), Some((document, None))),
+            Target::Chunk(chunk) => {
+                let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let (row, view) = (writer.chunks.get(&chunk).copied(), self.shared.view());
+                let document = row.and_then(|row| Some(view.record(row)?.document.document_id));
+                (view, document.map(|document| (document, row)))
+            }
+        };
+        let explainer = Explainer {
+            view: &view,
+            dot: self.dot,
+            vocabulary: &self.vocabulary,
+            depth: leg_depth(request.top_k.min(MAX_TOP_K)),
+        };
+        let question = explain::question(request, &self.config)?;
+        match found {
+            Some((document, row)) => explainer.explain(request, document, row, question.as_deref()),
+            None => Ok(explainer.unknown(request)),
+        }
+    }
+
+    /// The window of `text` of at most `max_chars` characters that says most of `query`, by
+    /// the terms of the keyword leg and their weights, and where these stand in it.
+    pub fn snippet(&self, text: &str, query: &str, max_chars: usize) -> Snippet {
+        snippet::snippet(&self.vocabulary.terms, text, &self.term_weights(query), max_chars)
     }
 
     /// Up to `n` chunks before and up to `n` behind a hit's in its document, in order, itself left

@@ -22,6 +22,7 @@ mod config;
 mod diversity;
 mod documents;
 mod error;
+mod explain;
 mod filter;
 mod fusion;
 mod index;
@@ -32,6 +33,7 @@ mod request;
 mod rows;
 mod shared;
 mod snapshot;
+mod snippet;
 mod top;
 mod transition;
 mod vector;
@@ -40,6 +42,7 @@ mod writer;
 
 pub use config::{DEFAULT_EXACT_BELOW, HnswParams, IndexConfig};
 pub use error::IndexError;
+pub use explain::{ExplainedChunk, Explanation, Target, TermFound};
 pub use filter::{Filter, FilterError, MAX_FILTER_CONDITIONS, MAX_FILTER_DEPTH};
 pub use index::Index;
 pub use record::ChunkRecord;
@@ -49,3 +52,4 @@ pub use request::{
     VectorPath,
 };
 pub use snapshot::{Fit, Incoming, MAX_SNAPSHOT_AGE, SNAPSHOT_FILES, put_aside, snapshots};
+pub use snippet::Snippet;

@@ -10,9 +10,10 @@ use crate::{
     documents::{DocumentEntry, Documents},
     filter::Filter,
     record::ChunkRecord,
+    request::DocumentState,
     rows::{BLOCK_ROWS, RowSet, count},
 };
-use ragstream_core::{checksum, document::DocumentRef};
+use ragstream_core::{checksum, document::DocumentRef, id::DocumentId};
 use roaring::RoaringBitmap;
 use std::{
     borrow::Cow,
@@ -99,6 +100,18 @@ impl View {
     /// The vector of a live row.
     pub(crate) fn vector(&self, row: u32) -> Option<&[f32]> {
         self.place(row).map(|(block, slot)| block.vector(slot))
+    }
+
+    /// What is held of `document`.
+    pub(crate) fn state(&self, document: DocumentId) -> DocumentState {
+        let Some(entry) = self.documents.get(document) else { return DocumentState::default() };
+        let rows = entry.shown().map_or(&[][..], |held| &held.rows);
+        DocumentState {
+            visible: entry.shown,
+            visible_chunks: rows.iter().filter(|row| self.visible.contains(**row)).count(),
+            held: entry.held.iter().map(|(version, held)| (*version, held.rows.len())).collect(),
+            markers: entry.markers.clone(),
+        }
     }
 
     /// Up to `n` chunks on either side of `record` in the version that searches see; none if

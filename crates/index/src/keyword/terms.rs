@@ -126,8 +126,9 @@ fn stands_alone(character: &str) -> bool {
     character.chars().next().is_some_and(|c| is_han(c) || matches!(c, '\u{ac00}'..='\u{d7a3}'))
 }
 
-/// The longest stretches of one kind, in order.
-fn runs(text: &str) -> impl Iterator<Item = (bool, &str)> {
+/// The longest stretches of one kind, in order: whether its words can't be told apart
+/// by spaces, and the stretch.
+pub(crate) fn runs(text: &str) -> impl Iterator<Item = (bool, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let dense = is_dense(rest.chars().next()?);
