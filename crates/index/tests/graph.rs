@@ -161,6 +161,50 @@ fn half_of_the_rows_are_found_in_the_graph_and_few_by_a_scan() {
     assert_eq!((hits.hits.len(), hits.vector_path), (1_000, Some(VectorPath::Exact)));
 }
 
+/// Whatever share of the rows passes, and whichever way the leg goes: the ten that an exact scan
+/// finds, in a hybrid search with one term that all rows have.
+#[test]
+fn a_filter_of_any_selectivity_costs_no_recall() {
+    let index = Index::new(IndexConfig { exact_below: 2_000, ..config() }).unwrap();
+    let (mut clusters, mut numbers) = (Clusters::new(5), rng(6));
+    let mut all: Vec<(f64, (ChunkId, Vec<f32>))> = Vec::new();
+    let mut events = Vec::new();
+    for doc in 1..=24_000u128 {
+        let (vector, at) = (clusters.next(), numbers.random_range(0.0..1.0));
+        let IndexEvent::Chunk(mut event) = chunk(doc, 1, 0, vector.clone()) else { unreachable!() };
+        event.document.metadata = json!({"at": at}).as_object().unwrap().clone();
+        all.push((at, (event.chunk.id, vector)));
+        events.extend([IndexEvent::Chunk(event), commit(doc, 1, 1)]);
+    }
+    apply(&index, events);
+    assert!(index.settle(PATIENCE));
+    for share in [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0] {
+        let passing = filter(json!({"at": {"lt": share}}));
+        let (mut hit, mut wanted, mut paths, mut took) = (0, 0, BTreeSet::new(), Duration::ZERO);
+        for _ in 0..50 {
+            let question = clusters.next();
+            let request = SearchRequest {
+                text: "text".into(),
+                vector: Some(question.clone()),
+                top_k: 32,
+                filter: passing.clone(),
+                ..SearchRequest::default()
+            };
+            let found = index.search(&request).unwrap();
+            let truth = exact(all.iter().filter(|(at, _)| *at < share).map(|(_, v)| v), &question, 10);
+            // All that the leg ranks among its ten.
+            let near = found.hits.iter().filter(|hit| hit.vector.is_some_and(|leg| leg.rank <= 10));
+            hit += near.filter(|hit| truth.contains(&hit.chunk_id)).count();
+            wanted += truth.len();
+            paths.insert(format!("{:?}", found.vector_path.unwrap()));
+            took += found.timings.vector;
+        }
+        let recall = hit as f64 / wanted as f64;
+        println!("share {share}: recall@10 {recall:.4}, {paths:?}, {:?} a search", took / 50);
+        assert!(recall >= 0.98, "recall@10 is {recall} where {share} of the rows pass");
+    }
+}
+
 #[test]
 fn chunks_find_themselves() {
     let (index, all) = &*LARGE;
