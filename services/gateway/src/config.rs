@@ -89,3 +89,17 @@ impl Default for GatewayConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipients_are_a_list_or_text_with_commas() {
+        for said in [r#""me@example.org, @example.com,""#, r#"["me@example.org", "@example.com"]"#] {
+            let config: GatewayConfig =
+                serde_json::from_str(&format!("{{\"smtp_recipients\": {said}}}")).expect("is read");
+            assert_eq!(config.smtp_recipients, ["me@example.org", "@example.com"], "{said}");
+        }
+    }
+}
