@@ -9,7 +9,7 @@ use crate::{
     addresses::Addresses,
     cli::StandaloneArgs,
     connect, demo,
-    roles::{DRAIN, tie_embedding, tie_gateway, tie_ingestion, tie_query},
+    roles::{DRAIN, models, tie_embedding, tie_gateway, tie_ingestion, tie_query},
 };
 use anyhow::{Context, Result};
 use ragstream_embedded::{Kafka, KafkaOptions, Parts, Postgres, PostgresOptions, S3Options, S3Server};
@@ -189,10 +189,18 @@ async fn roles(
         query_urls: vec![format!("http://{}", query_listener.local_addr()?)],
         ..settings.gateway
     };
-    let health = tie_query(settings.query, questions, &log, &ledger, &blobs, query_listener, &mut tasks)
-        .await?
-        .and(tie_ingestion(settings.ingestion, addresses, &log, &ledger, &blobs, &mut tasks)?)
-        .and(tie_embedding(settings.embedding, pool, &log, &ledger, &mut tasks)?);
+    let health = tie_query(
+        settings.query,
+        (questions, models(addresses)?),
+        &log,
+        &ledger,
+        &blobs,
+        query_listener,
+        &mut tasks,
+    )
+    .await?
+    .and(tie_ingestion(settings.ingestion, addresses, &log, &ledger, &blobs, &mut tasks)?)
+    .and(tie_embedding(settings.embedding, pool, &log, &ledger, &mut tasks)?);
     tie_gateway(gateway, &log, &ledger, &blobs, health.clone(), listener, &mut tasks)?;
     Ok((tasks, health))
 }

@@ -63,13 +63,13 @@ enum Part {
     /// Measure extraction alone: read the files of a folder as ingestion does, and say how fast.
     Extract(extract::ExtractArgs),
     /// Measure what watchers of live progress cost the pipeline.
-    Watchers(watchers::WatchersArgs),
+    Watchers(Box<watchers::WatchersArgs>),
 }
 
 pub(crate) async fn run(mut args: BenchArgs) -> Result<()> {
     match args.part.take() {
         Some(Part::Extract(args)) => return extract::run(args).await,
-        Some(Part::Watchers(args)) => return watchers::run(args).await,
+        Some(Part::Watchers(args)) => return watchers::run(*args).await,
         None => {}
     }
     ensure!(args.documents > 0 && args.clients > 0, "give at least one document and one client");

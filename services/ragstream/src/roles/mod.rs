@@ -2,7 +2,7 @@
 
 mod ties;
 
-pub(crate) use ties::{extractor, tie_embedding, tie_gateway, tie_ingestion, tie_query};
+pub(crate) use ties::{extractor, models, tie_embedding, tie_gateway, tie_ingestion, tie_query};
 
 use crate::{
     cli::{LogArgs, RoleArgs},
@@ -87,6 +87,6 @@ pub(crate) async fn query(args: RoleArgs, log: &LogArgs) -> Result<()> {
     let embedder = connect::embedder(a, config.sessions).await?;
     let (log, ledger, blobs) =
         tokio::try_join!(connect::log(a, t), connect::ledger(a, t), connect::blobs_for_snapshots(a))?;
-    tie_query(config, embedder, &log, &ledger, &blobs, listener, &mut tasks).await?;
+    tie_query(config, (embedder, models(a)?), &log, &ledger, &blobs, listener, &mut tasks).await?;
     Ok(tasks.join(DRAIN).await?)
 }

@@ -161,8 +161,7 @@ pub(crate) fn tie_embedding(
 
 pub(crate) async fn tie_query(
     config: QueryConfig,
-    addresses: &Addresses,
-    embedder: Arc<FastEmbedder>,
+    (embedder, models): (Arc<FastEmbedder>, ragstream_query::Models),
     log: &Log,
     ledger: &Arc<Ledger>,
     blobs: &Arc<S3Blobs>,
@@ -183,14 +182,14 @@ pub(crate) async fn tie_query(
         blobs: blobs.clone(),
         node,
         embedder,
-        models: models(addresses)?,
+        models,
         health: Health::default(),
     };
     Ok(ragstream_query::run(config, ports, listener, tasks).await?)
 }
 
 /// The models that are named. Nothing is asked of them yet: a node serves without them too.
-fn models(addresses: &Addresses) -> Result<ragstream_query::Models> {
+pub(crate) fn models(addresses: &Addresses) -> Result<ragstream_query::Models> {
     let model = |config: Option<ChatConfig>| -> Result<Option<Arc<dyn LanguageModel>>> {
         let Some(config) = config else { return Ok(None) };
         let model = ChatModel::new(config).map_err(|fault| ConfigError(fault.to_string()))?;
