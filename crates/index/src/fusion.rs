@@ -12,7 +12,9 @@ use std::{cmp::Ordering, collections::HashMap};
 /// many systems of equal worth; these are two, and a small model ranks nearly
 /// at random what is not in its language. With 60 a passage in the middle of
 /// both legs then beats the one that a leg is sure of: nDCG@10 on XQuAD is
-/// 0.33 for Arabic with 60 and 0.89 with 2, and no lower for English.
+/// 0.33 for Arabic with 60 and 0.89 with 2, and no lower for English. With 2, documents of the
+/// Cranfield collection (1,400 abstracts, 225 questions, which nothing was tuned on) are found
+/// with 0.403 by both legs, 0.379 by vectors and 0.369 by keywords (`ragstream bench retrieval`).
 const K: f64 = 2.0;
 
 /// What a rank in the keyword leg counts more than one in the vector leg:

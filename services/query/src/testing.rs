@@ -75,14 +75,32 @@ pub(crate) struct MemoryLog(Mutex<BTreeMap<i32, Vec<Message>>>);
 impl MemoryLog {
     /// A document of so many chunks, and its marker.
     pub(crate) fn document(&self, document: DocumentId, chunks: u32) {
-        for position in 0..chunks {
-            self.append(document, chunk(document, position));
+        self.chunks(
+            document,
+            (0..chunks).map(|position| chunk(document, position, "words", vec![1.0; DIMENSION])),
+        );
+    }
+
+    /// A document of these texts, each with its vector, and its marker.
+    pub(crate) fn texts(&self, document: DocumentId, texts: &[(&str, Vec<f32>)]) {
+        let chunks = texts.iter().zip(0..);
+        self.chunks(
+            document,
+            chunks.map(|((text, vector), position)| chunk(document, position, text, vector.clone())),
+        );
+    }
+
+    fn chunks(&self, document: DocumentId, chunks: impl Iterator<Item = Outgoing>) {
+        let mut count = 0;
+        for record in chunks {
+            self.append(document, record);
+            count += 1;
         }
         let marker = VersionCommitted {
             document_id: document,
             version: Version(1),
             job_id: JobId::generate(),
-            chunk_count: chunks,
+            chunk_count: count,
         };
         self.append(document, encode::version_committed(&marker, &origin()));
     }
@@ -131,7 +149,7 @@ pub(crate) fn chunk_id(document: DocumentId, position: u32) -> ChunkId {
     ChunkId::derive(document, Version(1), "c", position)
 }
 
-fn chunk(document: DocumentId, position: u32) -> Outgoing {
+fn chunk(document: DocumentId, position: u32, text: &str, vector: Vec<f32>) -> Outgoing {
     let event = ChunkEmbedded {
         document: DocumentRef {
             document_id: document,
@@ -146,14 +164,14 @@ fn chunk(document: DocumentId, position: u32) -> Outgoing {
         chunk: Chunk {
             id: chunk_id(document, position),
             position,
-            text: "words".into(),
-            span: 0..5,
+            text: text.into(),
+            span: 0..text.len() as u64,
             page: None,
             headings: vec![],
             tokens: 1,
         },
         model: "m".into(),
-        vector: vec![1.0; DIMENSION],
+        vector,
     };
     encode::chunk_embedded(&event, &origin())
 }

@@ -123,5 +123,5 @@ fn filter(
 ) -> Result<Filter, Problem> {
     let collections = collection.map(Into::into).unwrap_or_default();
     Filter::parse(collections, &conditions)
-        .map_err(|error| Problem::unprocessable("invalid_filter", error.to_string()))
+        .map_err(|error| Problem::unprocessable("invalid_field", error.to_string()))
 }
