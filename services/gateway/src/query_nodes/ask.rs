@@ -30,8 +30,8 @@ use std::{
 
 /// How long retrieval may take beyond the wait for a token, before another node is asked.
 const SEARCH_PATIENCE: Duration = Duration::from_secs(10);
-/// How long an answer may take beyond that wait.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long an answer may take beyond that wait: a model may write several pages, in several steps.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(300);
 /// Answers up to this size are read before they are passed on, so that another node can
 /// be asked where one dies in the middle. Larger ones and streams of events go on as they come.
 const WHOLE_BYTES: u64 = 1 << 20;

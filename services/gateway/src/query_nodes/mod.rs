@@ -18,8 +18,8 @@ use std::{
 
 /// How long a query node may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long it may send nothing in the middle of an answer.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it may send nothing: an answer that is not streamed comes whole, once it is made.
+const READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The query nodes that this gateway knows.
 #[derive(Clone)]

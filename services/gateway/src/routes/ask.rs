@@ -31,6 +31,9 @@ pub(crate) async fn search(
 }
 
 /// A question, answered from the documents with citations.
+///
+/// With `"stream": true` the answer is `text/event-stream`: the events `passages`, `step`, `token` and `done`
+/// or `error`.
 #[utoipa::path(
     post, path = "/api/v2/query", tag = "asking", request_body = QueryRequest,
     responses(

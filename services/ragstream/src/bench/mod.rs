@@ -65,24 +65,16 @@ enum Part {
     /// Measure extraction alone: read the files of a folder as ingestion does, and say how fast.
     Extract(extract::ExtractArgs),
     /// Measure what watchers of live progress cost the pipeline.
-<<<<<<< HEAD
     Watchers(Box<watchers::WatchersArgs>),
-=======
-    Watchers(watchers::WatchersArgs),
     /// Measure how well the judged questions of a folder in BEIR's layout find their documents.
     Retrieval(retrieval::RetrievalArgs),
->>>>>>> h1
 }
 
 pub(crate) async fn run(mut args: BenchArgs) -> Result<()> {
     match args.part.take() {
         Some(Part::Extract(args)) => return extract::run(args).await,
-<<<<<<< HEAD
         Some(Part::Watchers(args)) => return watchers::run(*args).await,
-=======
-        Some(Part::Watchers(args)) => return watchers::run(args).await,
         Some(Part::Retrieval(args)) => return retrieval::run(args).await,
->>>>>>> h1
         None => {}
     }
     ensure!(args.documents > 0 && args.clients > 0, "give at least one document and one client");
