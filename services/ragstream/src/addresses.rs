@@ -5,7 +5,7 @@ use clap::Args;
 use ragstream_embedded::Parts;
 use ragstream_llm::{ChatConfig, DEFAULT_CONTEXT_TOKENS};
 use ragstream_runtime::config::ConfigError;
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 /// Addresses of existing servers, and where the model lies.
 #[derive(Args, Clone)]
@@ -28,6 +28,12 @@ pub(crate) struct Addresses {
     /// The ONNX Runtime library, `libonnxruntime.so`.
     #[arg(long, env = "RAGSTREAM_ONNXRUNTIME", value_name = "FILE")]
     onnxruntime: Option<PathBuf>,
+    /// Folder of a cross-encoder that reranks: `model.onnx`, `tokenizer.json`, `config.json`,
+    /// `special_tokens_map.json` and `tokenizer_config.json`; without one nothing is reranked.
+    /// Its name is the folder's.
+    // Not a path: that may not be empty.
+    #[arg(long, env = "RAGSTREAM_RERANKER_DIR", value_name = "DIR")]
+    reranker_dir: Option<OsString>,
     /// An OpenAI-compatible endpoint whose model writes answers (`http://127.0.0.1:11434/v1`); without one they are
     /// quotes. Questions and passages are sent there, but for those of the mode `private` where it is another machine.
     #[arg(long, env = "LLM_BASE_URL", value_name = "URL")]
@@ -110,6 +116,12 @@ impl Addresses {
                 found.map_err(|e| ConfigError(format!("give --model-dir or RAGSTREAM_MODEL_DIR: {e}")))
             }
         }
+    }
+
+    /// The reranker's folder, where one is named.
+    pub(crate) fn reranker_dir(&self) -> Option<PathBuf> {
+        // Compose files pass on what is not set as empty.
+        self.reranker_dir.as_ref().filter(|dir| !dir.is_empty()).map(PathBuf::from)
     }
 
     /// The ONNX Runtime library: as given, or what `make parts` fetched.

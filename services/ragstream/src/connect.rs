@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use backon::{ExponentialBuilder, Retryable};
 use futures::future::try_join_all;
 use ragstream_core::fault::Fault;
-use ragstream_embedder::{EmbedderConfig, FastEmbedder};
+use ragstream_embedder::{CrossEncoder, EmbedderConfig, FastEmbedder, RerankerConfig};
 use ragstream_kafka::{KafkaConfig, KafkaDeadLetters, KafkaPublisher, TopicSettings, ensure_topics};
 use ragstream_postgres::{Ledger, LedgerConfig};
 use ragstream_runtime::config::ConfigError;
@@ -85,6 +85,17 @@ pub(crate) async fn embedder(addresses: &Addresses, sessions: usize) -> Result<A
 /// Loads the model so many times, one session each: an embedder for each thread of the pool.
 pub(crate) async fn embedders(addresses: &Addresses, count: usize) -> Result<Vec<Arc<FastEmbedder>>> {
     try_join_all((0..count.max(1)).map(|_| embedder(addresses, 1))).await
+}
+
+/// Loads the reranker, where one is named.
+pub(crate) async fn reranker(addresses: &Addresses) -> Result<Option<Arc<CrossEncoder>>> {
+    let Some(dir) = addresses.reranker_dir() else { return Ok(None) };
+    let config = RerankerConfig::new(dir, addresses.onnxruntime()?);
+    let reranker = tokio::task::spawn_blocking(move || CrossEncoder::load(&config))
+        .await
+        .context("loading the reranker panicked")?
+        .map_err(|e| ConfigError(format!("RAGSTREAM_RERANKER_DIR: the reranker can't be loaded: {e}")))?;
+    Ok(Some(Arc::new(reranker)))
 }
 
 fn bad_configuration(fault: Fault) -> anyhow::Error {

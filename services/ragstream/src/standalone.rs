@@ -146,18 +146,19 @@ pub(crate) async fn run(args: StandaloneArgs) -> Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
     let settings = Settings::load(&data_dir)?;
     let mut addresses = args.addresses.clone();
-    let models = addresses.clone();
+    let given = addresses.clone();
     let started = tokio::select! {
         started = async { tokio::try_join!(
             Embedded::start(&data_dir, &mut addresses),
-            connect::embedders(&models, settings.embedding.sessions),
-            connect::embedder(&models, settings.query.sessions),
+            connect::embedders(&given, settings.embedding.sessions),
+            connect::embedder(&given, settings.query.sessions),
+            models(&given),
         ) } => started,
         () = token.cancelled() => anyhow::bail!("stopped while starting"),
     };
-    let (embedded, pool, questions) = started?;
+    let (embedded, pool, embedder, models) = started?;
     let served = async {
-        let (tasks, health) = roles(settings, &addresses, (pool, questions), listener, &token).await?;
+        let (tasks, health) = roles(settings, &addresses, (pool, embedder, models), listener, &token).await?;
         tokio::spawn(welcome(health, addresses, url, args.demo, begun, token.clone()));
         Ok::<_, anyhow::Error>(tasks.join(DRAIN).await?)
     }
@@ -174,7 +175,7 @@ type Model = std::sync::Arc<ragstream_embedder::FastEmbedder>;
 async fn roles(
     settings: Settings,
     addresses: &Addresses,
-    (pool, questions): (Vec<Model>, Model),
+    (pool, embedder, models): (Vec<Model>, Model, ragstream_query::Models),
     listener: TcpListener,
     token: &CancellationToken,
 ) -> Result<(Tasks, Health)> {
@@ -189,18 +190,11 @@ async fn roles(
         query_urls: vec![format!("http://{}", query_listener.local_addr()?)],
         ..settings.gateway
     };
-    let health = tie_query(
-        settings.query,
-        (questions, models(addresses)?),
-        &log,
-        &ledger,
-        &blobs,
-        query_listener,
-        &mut tasks,
-    )
-    .await?
-    .and(tie_ingestion(settings.ingestion, addresses, &log, &ledger, &blobs, &mut tasks)?)
-    .and(tie_embedding(settings.embedding, pool, &log, &ledger, &mut tasks)?);
+    let health =
+        tie_query(settings.query, (embedder, models), &log, &ledger, &blobs, query_listener, &mut tasks)
+            .await?
+            .and(tie_ingestion(settings.ingestion, addresses, &log, &ledger, &blobs, &mut tasks)?)
+            .and(tie_embedding(settings.embedding, pool, &log, &ledger, &mut tasks)?);
     tie_gateway(gateway, &log, &ledger, &blobs, health.clone(), listener, &mut tasks)?;
     Ok((tasks, health))
 }

@@ -29,6 +29,18 @@ fn bad_configuration_exits_with_64_and_says_what_to_give() {
             ],
             "/no",
         ),
+        (
+            &[
+                "query",
+                "--listen",
+                "127.0.0.1:0",
+                "--reranker-dir",
+                "/no/such/reranker",
+                "--onnxruntime",
+                "/none",
+            ],
+            "/no/such/reranker",
+        ),
     ] {
         let output = ragstream(args);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -48,3 +48,35 @@ impl EmbedderConfig {
         }
     }
 }
+
+/// Tokens of question and passage together that a cross-encoder reads: the 512 positions of BERT
+/// and XLM-RoBERTa, special ones counted.
+pub const DEFAULT_PAIR_TOKENS: usize = 512;
+
+/// Settings of a [`CrossEncoder`](crate::CrossEncoder).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RerankerConfig {
+    /// Folder of the model.
+    pub model_dir: PathBuf,
+    /// The ONNX Runtime library, version 1.24 or newer (`libonnxruntime.so`).
+    pub onnxruntime: PathBuf,
+    /// Name of the model in answers.
+    pub name: String,
+    /// Most tokens of question and passage together, special ones counted; a model that
+    /// reads fewer keeps to its own number. What is beyond them is cut off the longer of the two.
+    pub max_tokens: usize,
+}
+
+impl RerankerConfig {
+    /// The model of a folder, by the folder's name.
+    pub fn new(model_dir: impl Into<PathBuf>, onnxruntime: impl Into<PathBuf>) -> Self {
+        let model_dir = model_dir.into();
+        let name = model_dir.file_name().map(|name| name.to_string_lossy().into_owned());
+        Self {
+            name: name.unwrap_or_else(|| "reranker".to_owned()),
+            model_dir,
+            onnxruntime: onnxruntime.into(),
+            max_tokens: DEFAULT_PAIR_TOKENS,
+        }
+    }
+}

@@ -45,6 +45,6 @@ pub enum EmbedderError {
     #[error("the model gives wrong vectors: {0}")]
     SelfCheck(String),
     /// The settings contradict themselves or the model.
-    #[error("bad embedder settings: {0}")]
+    #[error("bad settings of a model: {0}")]
     Config(String),
 }

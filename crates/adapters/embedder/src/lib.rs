@@ -1,7 +1,8 @@
 //! Text to vectors: [`FastEmbedder`] implements [`ragstream_core::ports::Embedder`]
-//! with fastembed over ONNX Runtime, from local files alone.
+//! with fastembed over ONNX Runtime, from local files alone. [`CrossEncoder`] implements
+//! [`ragstream_core::ports::Reranker`] the same way.
 //!
-//! What holds:
+//! What holds of the embedder:
 //! - The runtime library is loaded from a given path, once a process, and a
 //!   missing or too old one is an [`EmbedderError`], never a panic.
 //! - No text is cut off: one that the model can't read in full is refused by itself.
@@ -21,11 +22,13 @@ mod error;
 mod graph;
 mod onnx;
 mod reference;
+mod rerank;
 mod runtime;
 mod tokens;
 mod weights;
 
-pub use config::EmbedderConfig;
+pub use config::{EmbedderConfig, RerankerConfig};
 pub use embedder::FastEmbedder;
 pub use error::EmbedderError;
 pub use reference::MINILM_SHA256;
+pub use rerank::CrossEncoder;

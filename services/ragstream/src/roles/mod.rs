@@ -84,9 +84,10 @@ pub(crate) async fn query(args: RoleArgs, log: &LogArgs) -> Result<()> {
     let listener = bind(&args, 8010).await?;
     let token = tasks.token();
     let (a, t) = (&args.addresses, &token);
+    let models = models(a).await?;
     let embedder = connect::embedder(a, config.sessions).await?;
     let (log, ledger, blobs) =
         tokio::try_join!(connect::log(a, t), connect::ledger(a, t), connect::blobs_for_snapshots(a))?;
-    tie_query(config, (embedder, models(a)?), &log, &ledger, &blobs, listener, &mut tasks).await?;
+    tie_query(config, (embedder, models), &log, &ledger, &blobs, listener, &mut tasks).await?;
     Ok(tasks.join(DRAIN).await?)
 }

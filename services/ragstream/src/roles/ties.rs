@@ -1,12 +1,15 @@
 //! Composition: which adapter a service gets for each of its ports. The only
 //! place that knows both.
 
-use crate::{addresses::Addresses, connect::Log};
+use crate::{
+    addresses::Addresses,
+    connect::{self, Log},
+};
 use anyhow::{Context, Result};
 use ragstream_chunk::{Chunker, ChunkerConfig};
 use ragstream_core::{
     lane::Lane,
-    ports::{Embedder, LanguageModel},
+    ports::{Embedder, LanguageModel, Reranker},
     topics,
 };
 use ragstream_embedder::FastEmbedder;
@@ -188,8 +191,9 @@ pub(crate) async fn tie_query(
     Ok(ragstream_query::run(config, ports, listener, tasks).await?)
 }
 
-/// The models that are named. Nothing is asked of them yet: a node serves without them too.
-pub(crate) fn models(addresses: &Addresses) -> Result<ragstream_query::Models> {
+/// The models that are named. Nothing is asked of those elsewhere yet: a node serves without them too.
+/// The reranker is on this machine, and is loaded.
+pub(crate) async fn models(addresses: &Addresses) -> Result<ragstream_query::Models> {
     let model = |config: Option<ChatConfig>| -> Result<Option<Arc<dyn LanguageModel>>> {
         let Some(config) = config else { return Ok(None) };
         let model = ChatModel::new(config).map_err(|fault| ConfigError(fault.to_string()))?;
@@ -198,7 +202,7 @@ pub(crate) fn models(addresses: &Addresses) -> Result<ragstream_query::Models> {
     Ok(ragstream_query::Models {
         writer: model(addresses.writer()?)?,
         uncensored: model(addresses.uncensored()?)?,
-        reranker: None,
+        reranker: connect::reranker(addresses).await?.map(|reranker| reranker as Arc<dyn Reranker>),
     })
 }
 
