@@ -34,8 +34,8 @@ const PATH: &str = "/api/v2/query";
 pub(super) const MAX_ANSWER: usize = 4 << 20;
 /// Attempts on record before a question is given up: those that ended with the process that made them.
 const MAX_ATTEMPTS: u32 = 10;
-/// A node that was silent for this long was given up by whoever asks: it has a minute for an answer.
-const SILENT: Duration = Duration::from_secs(60);
+/// A node that was silent for this long was given up by whoever asks: it has five minutes for an answer.
+const SILENT: Duration = Duration::from_secs(300);
 
 pub(super) struct Asker {
     ledger: Arc<dyn QueryJobs>,

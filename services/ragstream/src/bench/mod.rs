@@ -67,14 +67,14 @@ enum Part {
     /// Measure what watchers of live progress cost the pipeline.
     Watchers(Box<watchers::WatchersArgs>),
     /// Measure how well the judged questions of a folder in BEIR's layout find their documents.
-    Retrieval(retrieval::RetrievalArgs),
+    Retrieval(Box<retrieval::RetrievalArgs>),
 }
 
 pub(crate) async fn run(mut args: BenchArgs) -> Result<()> {
     match args.part.take() {
         Some(Part::Extract(args)) => return extract::run(args).await,
         Some(Part::Watchers(args)) => return watchers::run(*args).await,
-        Some(Part::Retrieval(args)) => return retrieval::run(args).await,
+        Some(Part::Retrieval(args)) => return retrieval::run(*args).await,
         None => {}
     }
     ensure!(args.documents > 0 && args.clients > 0, "give at least one document and one client");
