@@ -2,8 +2,8 @@
 # The dashboard in Chromium, on a node of its own. Arguments go to Playwright.
 set -eu
 cd "$(dirname "$0")/.."
-# As the other tests build it, so that nothing is built twice.
-cargo build --locked --workspace --bins
+# As `make test` builds it, with the features of its dev-dependencies, so that nothing is built twice.
+cargo test --locked --workspace --no-run
 dir=$(mktemp -d)
 node=
 # shellcheck disable=SC2329 # called by the trap
