@@ -95,9 +95,12 @@ impl Notifier {
         Ok(self.ledger.told(about, SHOWN).await?.into_iter().map(Into::into).collect())
     }
 
-    /// Sends what is due until the token is cancelled; ends at once where no mail is sent.
+    /// Sends what is due until the token is cancelled.
     pub(crate) async fn run(self, token: CancellationToken) -> Result<(), Fault> {
-        let Some(mailer) = &self.mailer else { return Ok(()) };
+        let Some(mailer) = &self.mailer else {
+            token.cancelled().await;
+            return Ok(());
+        };
         let mut outages = 0;
         while !token.is_cancelled() {
             let pause = tokio::select! {
