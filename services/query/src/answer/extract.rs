@@ -17,6 +17,8 @@ const PASSAGES: usize = 5;
 /// texts lie below 0.2 with this model, passages that answer mostly above 0.4.
 const MIN_SIMILARITY: f32 = 0.35;
 /// See [`MIN_SIMILARITY`].
+const UNRELATED: f32 = 0.2;
+/// See [`MIN_SIMILARITY`].
 const MIN_COVERAGE: f32 = 0.6;
 /// How much of the question a sentence must hold that follows the first, in
 /// terms that the ones before it don't.
@@ -79,15 +81,25 @@ impl Candidate<'_> {
     }
 }
 
-/// Whether the passages are about the question at all.
-pub(crate) fn is_about(
+/// Whether the passages may be about the question at all: what a model is asked about, which
+/// says itself where they are not.
+pub(crate) fn may_be_about(
     question: &Terms,
     passages: &[Passage],
     analyze: impl Fn(&str) -> Vec<String>,
 ) -> bool {
-    let nearest = passages.iter().filter_map(|p| p.legs.vector.map(|leg| leg.score)).fold(0.0, f32::max);
-    nearest >= MIN_SIMILARITY
-        || candidates(passages, &analyze).iter().any(|c| question.share(&c.terms) >= MIN_COVERAGE)
+    nearest(passages) >= UNRELATED
+        || passages.iter().any(|passage| question.share(&analyze(&passage.text).into_iter().collect()) > 0.0)
+}
+
+/// Whether a quote of the passages may answer the question.
+fn is_about(question: &Terms, passages: &[Passage], analyze: &impl Fn(&str) -> Vec<String>) -> bool {
+    nearest(passages) >= MIN_SIMILARITY
+        || candidates(passages, analyze).iter().any(|c| question.share(&c.terms) >= MIN_COVERAGE)
+}
+
+fn nearest(passages: &[Passage]) -> f32 {
+    passages.iter().filter_map(|p| p.legs.vector.map(|leg| leg.score)).fold(0.0, f32::max)
 }
 
 /// Answers from `passages`, best first, in numbered quotes; empty where there is none to quote.

@@ -277,8 +277,8 @@ impl Asker {
         let analyze = |text: &str| index.analyze(text);
         let terms = Terms::of(question, &index);
         let prepared = making.prepared;
-        let is_about = task == Task::Combine || extract::is_about(&terms, passages, analyze);
-        if is_about && let Some(model) = making.writer().and(prepared.writer.clone()) {
+        let is_related = task == Task::Combine || extract::may_be_about(&terms, passages, analyze);
+        if is_related && let Some(model) = making.writer().and(prepared.writer.clone()) {
             let request = &prepared.request;
             let manner = &prepared.manner;
             let brief = Brief {
@@ -303,7 +303,7 @@ impl Asker {
                     add("answer", answering.elapsed(), &mut making.timings.answer);
                     if written.dropped > 0 {
                         making.notes.push(format!(
-                            "{} statements that no passage backs were left out",
+                            "left out, for no passage backs it: {} of the statements",
                             written.dropped
                         ));
                     }
