@@ -454,3 +454,108 @@ pub struct QueryResponse {
     /// How fresh this is.
     pub freshness: Freshness,
 }
+
+/// Body of `POST /api/v2/query/explain`: a search, and what was or was not found by it. One of
+/// `document_id` and `chunk_id` is given.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainRequest {
+    /// What was looked for.
+    #[serde(alias = "query")]
+    pub question: String,
+    /// The document that was or was not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_id: Option<Uuid>,
+    /// The chunk that was or was not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_id: Option<Uuid>,
+    /// As in the search.
+    #[serde(default = "default_top_k")]
+    pub top_k: usize,
+    /// As in the search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<OneOrMany>,
+    /// As in the search.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub filter: serde_json::Map<String, serde_json::Value>,
+    /// As in the search.
+    #[serde(default)]
+    pub mode: SearchMode,
+}
+
+/// How a document stands in the index of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is among the passages.
+    Found,
+    /// It ranks below `top_k`.
+    RanksBelow,
+    /// No leg has it high enough to count, or at all.
+    NoMatch,
+    /// The filter leaves it out: see `failed_condition`.
+    Filtered,
+    /// Its chunks are there, and wait for the rest of its version.
+    Staged,
+    /// It was deleted.
+    Deleted,
+    /// The node has never seen it.
+    Unknown,
+}
+
+/// Why a document was or was not found.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExplainResponse {
+    /// In one word.
+    pub verdict: Verdict,
+    /// In words, with what can be done about it.
+    pub explanation: String,
+    /// The document, where it is known.
+    pub document_id: Option<Uuid>,
+    /// The version that searches see.
+    pub visible_version: Option<i32>,
+    /// Versions whose chunks are held, with how many.
+    pub held: BTreeMap<i32, usize>,
+    /// The number of this node's index: it grows with each rebuild.
+    pub generation: u64,
+    /// The condition of the filter that it fails first (`filter.year.gte`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_condition: Option<String>,
+    /// Chunks that pass the filter, which ranks are among.
+    pub candidates: usize,
+    /// How far down a leg counts.
+    pub leg_depth: usize,
+    /// Its best chunks, best first.
+    pub chunks: Vec<ExplainedChunk>,
+    /// How fresh this is.
+    pub freshness: Freshness,
+}
+
+/// How a chunk fared.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExplainedChunk {
+    /// The chunk.
+    pub chunk_id: Uuid,
+    /// Its place in the document.
+    pub position: u32,
+    /// Whether searches see it.
+    pub visible: bool,
+    /// Where each leg has it, however far down.
+    pub legs: Legs,
+    /// Its rank and score after fusion, where a leg has it within `leg_depth`.
+    pub fused: Option<LegScore>,
+    /// The terms of the question, rarest first.
+    pub terms: Vec<ExplainedTerm>,
+}
+
+/// A term of the question.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExplainedTerm {
+    /// In its normal form.
+    pub term: String,
+    /// Its inverse document frequency.
+    pub weight: f32,
+    /// Whether the chunk holds it.
+    pub found: bool,
+}

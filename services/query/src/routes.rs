@@ -15,7 +15,7 @@ use axum::{
 use futures::{StreamExt, stream};
 use ragstream_api::{
     problem::Problem,
-    search::{AskRequest, QueryRequest, SearchRequest, TOKEN_APPLIED},
+    search::{AskRequest, ExplainRequest, QueryRequest, SearchRequest, TOKEN_APPLIED},
 };
 use serde::de::DeserializeOwned;
 use std::{convert::Infallible, sync::Arc};
@@ -24,6 +24,7 @@ pub(crate) fn router(asker: Arc<Asker>) -> Router {
     Router::new()
         .route("/api/v2/search", post(search))
         .route("/api/v2/query", post(query))
+        .route("/api/v2/query/explain", post(explain))
         .route("/internal/ask", post(internal_ask))
         .with_state(asker)
 }
@@ -36,6 +37,12 @@ async fn search(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response
 
 async fn query(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response, Problem> {
     ask(asker, parse::<QueryRequest>(&body).map(AskRequest::from)).await
+}
+
+async fn explain(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response, Problem> {
+    let answer = async { asker.explain(parse::<ExplainRequest>(&body)?).await }.await;
+    count("explain", answer.as_ref().map(|_| "ok"));
+    answer.map(|answer| Json(answer).into_response())
 }
 
 /// The same within a conversation; the gateway alone asks so.

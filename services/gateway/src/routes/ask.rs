@@ -8,7 +8,7 @@ use axum::{
 };
 use ragstream_api::{
     problem::Problem,
-    search::{QueryRequest, QueryResponse, SearchRequest, SearchResponse},
+    search::{ExplainRequest, ExplainResponse, QueryRequest, QueryResponse, SearchRequest, SearchResponse},
 };
 use ragstream_runtime::http::RequestContext;
 
@@ -28,6 +28,25 @@ pub(crate) async fn search(
     body: Bytes,
 ) -> Result<Response, Problem> {
     gateway.query.ask("/api/v2/search", body, &context).await
+}
+
+/// Why a document or a chunk was or was not found by a search: how it stands in the index, whether it passes
+/// the filter, its rank in each leg.
+#[utoipa::path(
+    post, path = "/api/v2/query/explain", tag = "asking", request_body = ExplainRequest,
+    responses(
+        (status = 200, body = ExplainResponse),
+        (status = 400, body = Problem),
+        (status = 422, body = Problem),
+        (status = 503, body = Problem)
+    )
+)]
+pub(crate) async fn explain(
+    State(gateway): State<Gateway>,
+    Extension(context): Extension<RequestContext>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    gateway.query.ask("/api/v2/query/explain", body, &context).await
 }
 
 /// A question, answered from the documents with citations.

@@ -99,6 +99,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(dead_letters::show_redrive))
         .routes(routes!(ask::search))
         .routes(routes!(ask::query))
+        .routes(routes!(ask::explain))
         .merge(personas::routes())
         .routes(routes!(query_jobs::create))
         .routes(routes!(query_jobs::status, query_jobs::delete))

@@ -5,6 +5,7 @@
 //! which may then be given away while it is made.
 
 pub(crate) mod check;
+mod explain;
 mod gate;
 mod retrieve;
 #[cfg(test)]
@@ -29,8 +30,8 @@ use ragstream_api::{
     outage,
     problem::Problem,
     search::{
-        AskRequest, Freshness, Passage, QueryMode, QueryResponse, SearchRequest, SearchResponse, Step,
-        Timings,
+        AskRequest, ExplainRequest, ExplainResponse, Freshness, Passage, QueryMode, QueryResponse,
+        SearchRequest, SearchResponse, Step, Timings,
     },
 };
 use ragstream_core::ports::{Embedder, LanguageModel};
@@ -39,7 +40,7 @@ use retrieve::{Found, Retriever, Search, add, ms};
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Most passages that a prompt is made of; fewer fit most models.
@@ -101,6 +102,12 @@ impl Asker {
         timings.total = ms(begun.elapsed());
         let freshness = self.freshness(found.positions, token_applied);
         Ok(SearchResponse { passages: found.passages, timings, freshness })
+    }
+
+    /// Why a document was or was not found.
+    pub(crate) async fn explain(&self, request: ExplainRequest) -> Result<ExplainResponse, Problem> {
+        self.wait(Awaited { token: None, wait: Duration::ZERO }, &mut Timings::default()).await?;
+        explain::explain(&self.retriever, request).await
     }
 
     /// Checks a question, and waits for what it has to see.

@@ -5,7 +5,7 @@ use super::*;
 use crate::testing::{DIMENSION, Rig};
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
-use ragstream_api::search::{Role, Turn};
+use ragstream_api::search::{Role, Turn, Verdict};
 use ragstream_core::{
     fault::{Fault, Result},
     id::DocumentId,
@@ -427,4 +427,34 @@ async fn what_can_not_be_asked_is_refused_with_the_field() {
     body["filter"] = json!({"or": [{"year": {"gte": 1}}, {"year": {"above": 3}}]});
     let refused = ask(&asker, body).await.unwrap_err();
     assert!(refused.status == 422 && refused.detail.contains("filter.or[1].year"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_explained() {
+    let rig = rig().await;
+    let asker = Asker::new(rig.view.clone(), embedder(), Models::default());
+    let explain = async |body: Value| asker.explain(serde_json::from_value(body).unwrap()).await;
+    let ask = |document: u128| json!({"question": "How high is the tower?", "document_id": document_id(document), "top_k": 1});
+    let found = explain(ask(1)).await.unwrap();
+    assert_eq!(
+        (found.verdict, found.chunks[0].fused.unwrap().rank),
+        (Verdict::Found, 1),
+        "{}",
+        found.explanation
+    );
+    assert!(found.chunks[0].terms.iter().any(|term| term.found));
+    let below = explain(ask(2)).await.unwrap();
+    assert_eq!(below.verdict, Verdict::RanksBelow, "{}", below.explanation);
+    assert_eq!(explain(ask(77)).await.unwrap().verdict, Verdict::Unknown);
+    let mut body = ask(1);
+    body["filter"] = json!({"year": {"gte": 2020}});
+    let filtered = explain(body).await.unwrap();
+    assert_eq!(filtered.verdict, Verdict::Filtered);
+    assert_eq!(filtered.failed_condition.as_deref(), Some("filter.year.gte"));
+    let neither = explain(json!({"question": "tower"})).await.unwrap_err();
+    assert!(neither.status == 422 && neither.detail.contains("chunk_id"), "{neither:?}");
+}
+
+fn document_id(n: u128) -> Uuid {
+    document(n).0
 }
