@@ -7,11 +7,11 @@ run: parts
 
 # Every test, on real Kafka, PostgreSQL, the real model and S3 over a folder.
 test: parts
-	@sh deploy/test.sh
+	@python3 deploy/test.py
 
 # The blob store's contract and the end-to-end suite once more, on a real MinIO.
 test-minio: parts parts-minio
-	@sh deploy/setup/with-minio.sh sh deploy/test.sh --test contract --test faults \
+	@sh deploy/setup/with-minio.sh python3 deploy/test.py --test contract --test faults \
 		--test trip --test refusals --test crash --test roles --test restart
 
 # The dashboard in Chromium, on a node of its own; node and Chromium are fetched where they are missing.

@@ -8,6 +8,8 @@ pub mod admin;
 pub mod batches;
 pub mod dead_letters;
 pub mod documents;
+pub mod embeddings;
+pub mod openai;
 pub mod outage;
 pub mod personas;
 pub mod problem;

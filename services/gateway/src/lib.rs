@@ -20,6 +20,7 @@ mod imports;
 mod lifecycle;
 mod metrics;
 mod notices;
+mod openai;
 mod outbound;
 mod personas;
 mod progress;

@@ -3,7 +3,7 @@
 //! [`view`] keeps the index: replayed from the log, applied as records come;
 //! [`snapshots`] make a start a short one, and [`rebuild`] builds the index anew while
 //! it serves. [`ask`] retrieves and answers: [`plan`] says what to search for, [`answer`] quotes
-//! or has one of the [`models`] write, [`cache`] remembers.
+//! or has one of the [`models`] write, [`cache`] remembers. [`embeddings`] are for those who want vectors alone.
 //! Neither Postgres nor blob storage is on the way of a question. [`admin`] tells the
 //! gateway what the index holds.
 //!
@@ -18,6 +18,7 @@ mod answer;
 mod ask;
 mod cache;
 mod config;
+mod embeddings;
 mod events;
 mod metrics;
 mod models;

@@ -4,7 +4,7 @@ use crate::{ask::Asker, events::Sink, metrics};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::HeaderName,
     response::{
         AppendHeaders, IntoResponse, Response,
@@ -14,11 +14,15 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use ragstream_api::{
+    embeddings::EmbedRequest,
     problem::Problem,
     search::{AskRequest, ExplainRequest, QueryRequest, SearchRequest, TOKEN_APPLIED},
 };
 use serde::de::DeserializeOwned;
 use std::{convert::Infallible, sync::Arc};
+
+/// Largest body of texts to embed: what the gateway takes, in the longest way to write it.
+const MAX_EMBED_BYTES: usize = 16 << 20;
 
 pub(crate) fn router(asker: Arc<Asker>) -> Router {
     Router::new()
@@ -26,6 +30,7 @@ pub(crate) fn router(asker: Arc<Asker>) -> Router {
         .route("/api/v2/query", post(query))
         .route("/api/v2/query/explain", post(explain))
         .route("/internal/ask", post(internal_ask))
+        .route("/internal/embed", post(embed).layer(DefaultBodyLimit::max(MAX_EMBED_BYTES)))
         .with_state(asker)
 }
 
@@ -42,6 +47,13 @@ async fn query(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response,
 async fn explain(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response, Problem> {
     let answer = async { asker.explain(parse::<ExplainRequest>(&body)?).await }.await;
     count("explain", answer.as_ref().map(|_| "ok"));
+    answer.map(|answer| Json(answer).into_response())
+}
+
+/// Texts to vectors; the gateway asks so for those who speak to it as to a model's server.
+async fn embed(State(asker): State<Arc<Asker>>, body: Bytes) -> Result<Response, Problem> {
+    let answer = async { asker.embeddings().embed(parse::<EmbedRequest>(&body)?).await }.await;
+    count("embed", answer.as_ref().map(|_| "ok"));
     answer.map(|answer| Json(answer).into_response())
 }
 

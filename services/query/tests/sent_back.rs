@@ -51,6 +51,10 @@ impl Embedder for Model {
     fn embed(&self, texts: &[&str]) -> Result<Vec<Result<Vec<f32>>>> {
         Ok(texts.iter().map(|_| Ok(unit(self.0.dimension))).collect())
     }
+
+    fn tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.split_whitespace().count())
+    }
 }
 
 fn unit(dimension: usize) -> Vec<f32> {

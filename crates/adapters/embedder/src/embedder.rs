@@ -76,11 +76,6 @@ impl FastEmbedder {
         Ok(embedder)
     }
 
-    /// Tokens of a text, special ones not counted; `Err` as in [`Embedder::embed`].
-    pub fn count_tokens(&self, text: &str) -> Result<usize> {
-        self.counter.count(text)
-    }
-
     /// Runs a few texts. Where the model refuses them together, each is tried
     /// alone, so that the one at fault does not fail the others.
     fn run(&self, session: &Mutex<TextEmbedding>, texts: &[&str]) -> Vec<Result<Vec<f32>>> {
@@ -159,6 +154,10 @@ impl Embedder for FastEmbedder {
         }
         let lost = || Err(Fault::failed("inference", "the model's thread ended"));
         Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect())
+    }
+
+    fn tokens(&self, text: &str) -> Result<usize> {
+        self.counter.count(text)
     }
 }
 

@@ -23,4 +23,8 @@ pub trait Embedder: Send + Sync {
     /// one that the model refuses does not fail its neighbours; the outer
     /// error is one of the model itself.
     fn embed(&self, texts: &[&str]) -> Result<Vec<Result<Vec<f32>>>>;
+
+    /// Tokens of a text as the model counts them, special ones left out; `Invalid` as in
+    /// [`embed`](Self::embed) where it would not read them all.
+    fn tokens(&self, text: &str) -> Result<usize>;
 }

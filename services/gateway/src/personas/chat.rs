@@ -1,13 +1,12 @@
 //! A message to a persona, and its answer.
 
 use super::{Chats, history, keeper::Keeper, stream};
+use crate::query_nodes::answer::read;
 use axum::{
     Json,
-    body::to_bytes,
     http::{StatusCode, header},
     response::{IntoResponse, Response, sse::Event},
 };
-use bytes::Bytes;
 use futures::stream::BoxStream;
 use ragstream_api::{
     personas::{ChatRequest, MAX_MESSAGE_BYTES},
@@ -23,8 +22,6 @@ use serde_json::{Map, Value};
 
 /// Where query nodes answer for personas.
 const ASK: &str = "/internal/ask";
-/// Largest answer that is read, in bytes: a thousand passages with the metadata of their documents.
-pub(super) const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// How an answer comes.
 pub(crate) enum Answer {
@@ -46,8 +43,8 @@ impl Chats {
         check(&message)?;
         let persona = self.persona(persona_id).await?;
         self.ready(&persona).await?;
-        let mode = mode_of(&persona)?;
-        let is_private = mode == QueryMode::Private;
+        let asked = asked(persona, message.clone(), stream)?;
+        let is_private = asked.query.mode == QueryMode::Private;
         let session_id = session_id.map(SessionId);
         if let Some(session_id) = session_id {
             self.session(persona_id, session_id).await?;
@@ -62,24 +59,13 @@ impl Chats {
             persona_id,
             session_id: session_id.unwrap_or_else(SessionId::generate),
             begins: session_id.is_none(),
-            message: message.clone(),
+            message,
             is_private,
         };
-        let query = QueryRequest {
-            question: message,
-            top_k: persona.is.top_k.map_or(DEFAULT_TOP_K, |passages| passages as usize),
-            collection: Some(OneOrMany::One(persona.is.collection.clone())),
-            filter: Map::new(),
-            mode,
-            rerank: false,
-            per_document: PerDocument::All,
-            expand: 0,
-            stream,
-            min_token: None,
-            wait_ms: None,
-        };
-        let body = asked(persona, query, history::last(before))?;
-        let answer = self.query.ask(ASK, body, context).await?;
+        let asked = AskRequest { history: history::last(before), ..asked };
+        let body =
+            serde_json::to_vec(&asked).map_err(|e| Problem::bad_request("bad_question", e.to_string()))?;
+        let answer = self.query.ask(ASK, body.into(), context).await?;
         if answer.status() != StatusCode::OK {
             return Ok(Answer::Whole(answer));
         }
@@ -117,37 +103,35 @@ fn mode_of(persona: &Persona) -> Result<QueryMode, Problem> {
     })
 }
 
-/// What the query node is asked.
-fn asked(persona: Persona, query: QueryRequest, history: Vec<Turn>) -> Result<Bytes, Problem> {
+/// What a query node is asked for a persona, without what was said before.
+pub(crate) fn asked(persona: Persona, question: String, stream: bool) -> Result<AskRequest, Problem> {
+    let mode = mode_of(&persona)?;
     let persona = persona.is;
-    let request = AskRequest {
+    let query = QueryRequest {
+        question,
+        top_k: persona.top_k.map_or(DEFAULT_TOP_K, |passages| passages as usize),
+        collection: Some(OneOrMany::One(persona.collection)),
+        filter: Map::new(),
+        mode,
+        rerank: false,
+        per_document: PerDocument::All,
+        expand: 0,
+        stream,
+        min_token: None,
+        wait_ms: None,
+    };
+    Ok(AskRequest {
         query,
-        history,
+        history: Vec::new(),
         system_prompt: Some(persona.system_prompt).filter(|prompt| !prompt.trim().is_empty()),
         model: persona.model,
         temperature: persona.temperature,
         max_tokens: persona.max_tokens,
-    };
-    let body =
-        serde_json::to_vec(&request).map_err(|e| Problem::bad_request("bad_question", e.to_string()))?;
-    Ok(body.into())
+    })
 }
 
 async fn whole(answer: Response, keeper: &Keeper) -> Result<Response, Problem> {
-    let body = to_bytes(answer.into_body(), MAX_ANSWER_BYTES).await.map_err(|_| broken_off())?;
-    let mut answer: Map<String, Value> = serde_json::from_slice(&body).map_err(|_| unreadable())?;
+    let mut answer: Map<String, Value> = read(answer).await?;
     keeper.keep(&mut answer).await?;
     Ok(Json(answer).into_response())
-}
-
-/// The query node went away in the middle, or its answer has no end.
-pub(super) fn broken_off() -> Problem {
-    tracing::warn!("the answer of a query node broke off");
-    Problem::unavailable("query_unavailable", "the answer broke off; nothing of it is kept: ask again")
-}
-
-/// The query node says something else than an answer.
-pub(super) fn unreadable() -> Problem {
-    tracing::error!("the answer of a query node is not as expected: is it of another release?");
-    Problem::unavailable("query_unavailable", "the query node's answer can't be read; try again later")
 }

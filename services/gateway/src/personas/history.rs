@@ -10,7 +10,7 @@ const MAX_BYTES: usize = 24 * 1024;
 const MAX_TURN_BYTES: usize = MAX_BYTES / 2;
 
 /// The last of these, beginning with a question.
-pub(super) fn last(turns: Vec<Turn>) -> Vec<Turn> {
+pub(crate) fn last(turns: Vec<Turn>) -> Vec<Turn> {
     let (mut kept, mut bytes) = (Vec::new(), 0);
     for mut turn in turns.into_iter().rev().filter(|turn| !turn.content.trim().is_empty()).take(MAX_TURNS) {
         turn.content.truncate(turn.content.floor_char_boundary(MAX_TURN_BYTES));

@@ -1,6 +1,6 @@
 //! Puts a message and its answer on record, both or none.
 
-use super::chat::unreadable;
+use crate::query_nodes::answer::unreadable;
 use ragstream_api::problem::Problem;
 use ragstream_core::{
     id::{PersonaId, SessionId},

@@ -12,8 +12,9 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use chat::Answer;
+pub(crate) use chat::{Answer, asked};
 pub(crate) use check::{persona as check_persona, title as check_title};
+pub(crate) use history::last;
 
 use crate::{Gateway, query_nodes::QueryNodes};
 use axum::extract::FromRef;
@@ -56,7 +57,7 @@ impl Chats {
     }
 
     /// Refuses what is asked before the persona's documents are complete.
-    async fn ready(&self, persona: &Persona) -> Result<(), Problem> {
+    pub(crate) async fn ready(&self, persona: &Persona) -> Result<(), Problem> {
         let collection = &persona.is.collection;
         let (detail, progress, retry_after) = match self.personas.collection_state(collection).await? {
             CollectionState::Ready => return Ok(()),

@@ -3,46 +3,27 @@
 //! The query node's events are passed on as they come. The last one, `done`, is passed on once the message
 //! and its answer are on record. Who goes away before takes the answer along: nothing is kept.
 
-use super::{
-    chat::{MAX_ANSWER_BYTES, broken_off, unreadable},
-    keeper::Keeper,
-};
+use super::keeper::Keeper;
+use crate::query_nodes::answer::{self, DONE, ERROR, unreadable};
 use axum::{body::Body, response::sse::Event};
-use eventsource_stream::Eventsource;
 use futures::{
     StreamExt,
-    stream::{self, BoxStream},
+    stream::{BoxStream, unfold},
 };
 use ragstream_api::problem::Problem;
 use serde_json::{Map, Value};
 
-/// The events that end an answer.
-const DONE: &str = "done";
-const ERROR: &str = "error";
-
 /// The events of an answer, up to its end.
 pub(super) fn told(answer: Body, keeper: Keeper) -> BoxStream<'static, Event> {
-    let mut read = 0;
-    let pieces = answer.into_data_stream().map(move |piece| {
-        let piece = piece.map_err(drop)?;
-        read += piece.len();
-        if read > MAX_ANSWER_BYTES { Err(()) } else { Ok(piece) }
-    });
-    let events = pieces.eventsource().boxed();
-    stream::unfold(Some((events, keeper)), async |under_way| {
-        let (mut events, keeper) = under_way?;
-        match events.next().await {
-            Some(Ok(last)) if last.event == DONE => Some((done(&last.data, &keeper).await, None)),
-            Some(Ok(last)) if last.event == ERROR => Some((passed_on(&last), None)),
-            Some(Ok(event)) => Some((passed_on(&event), Some((events, keeper)))),
-            Some(Err(_)) | None => Some((error(&broken_off()), None)),
-        }
+    unfold((answer::events(answer), keeper), async |(mut events, keeper)| {
+        let event = match events.next().await? {
+            Ok(last) if last.event == DONE => done(&last.data, &keeper).await,
+            Ok(event) => Event::default().event(&event.event).data(&event.data),
+            Err(problem) => error(&problem),
+        };
+        Some((event, (events, keeper)))
     })
     .boxed()
-}
-
-fn passed_on(event: &eventsource_stream::Event) -> Event {
-    Event::default().event(&event.event).data(&event.data)
 }
 
 async fn done(answer: &str, keeper: &Keeper) -> Event {

@@ -1,10 +1,11 @@
 //! The query nodes behind this gateway.
 //!
 //! - [`ready`]: which of them are ready is looked at all the time, and shown by requests.
-//! - [`ask`]: searches and questions go to one of them, or the next.
+//! - [`ask`]: searches and questions go to one of them, or the next; [`answer`] reads what it says.
 //! - [`admin`]: operators' work goes to each of them.
 
 mod admin;
+pub(crate) mod answer;
 mod ask;
 mod ready;
 

@@ -10,6 +10,7 @@ mod events;
 mod extract;
 mod imports;
 mod jobs;
+mod openai;
 pub(crate) mod personas;
 mod query_jobs;
 mod ranges;
@@ -47,6 +48,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "live progress", description = "Server-Sent Events and a WebSocket, over any gateway"),
         (name = "asking", description = "Search, and ask questions"),
         (name = "personas", description = "Experts that answer from one collection in a manner of their own, and conversations with them"),
+        (name = "OpenAI", description = "The same for clients of OpenAI's API, unchanged: `base_url` is this server and `/v1`"),
         (name = "dead letters", description = "What was given up: list, inspect, send back"),
         (name = "webhooks", description = "Be told of what happens to documents"),
         (name = "operating", description = "Look after it")
@@ -101,6 +103,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .routes(routes!(ask::query))
         .routes(routes!(ask::explain))
         .merge(personas::routes())
+        .merge(openai::routes())
         .routes(routes!(query_jobs::create))
         .routes(routes!(query_jobs::status, query_jobs::delete))
         .routes(routes!(query_jobs::result))

@@ -6,7 +6,7 @@
 
 pub(crate) mod check;
 mod explain;
-mod gate;
+pub(crate) mod gate;
 mod retrieve;
 #[cfg(test)]
 mod tests;
@@ -20,6 +20,7 @@ use crate::{
         write::{Unwritten, write},
     },
     cache::Caches,
+    embeddings::Embeddings,
     events::Sink,
     models::{Manner, Models},
     plan,
@@ -87,6 +88,11 @@ struct Making<'a> {
 impl Asker {
     pub(crate) fn new(view: Arc<View>, embedder: Arc<dyn Embedder>, models: Models) -> Self {
         Self { retriever: Retriever::new(view, embedder), models }
+    }
+
+    /// Texts to vectors, in turns with searches.
+    pub(crate) fn embeddings(&self) -> Embeddings {
+        Embeddings::new(self.retriever.embedder.clone(), self.retriever.gate.clone())
     }
 
     /// Retrieval alone.

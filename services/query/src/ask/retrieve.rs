@@ -63,12 +63,12 @@ pub(crate) struct Retriever {
     pub(crate) view: Arc<View>,
     pub(crate) embedder: Arc<dyn Embedder>,
     pub(crate) caches: Arc<Caches>,
-    gate: Gate,
+    pub(crate) gate: Arc<Gate>,
 }
 
 impl Retriever {
     pub(crate) fn new(view: Arc<View>, embedder: Arc<dyn Embedder>) -> Self {
-        Self { view, embedder, caches: Arc::new(Caches::new()), gate: Gate::new() }
+        Self { view, embedder, caches: Arc::new(Caches::new()), gate: Arc::new(Gate::new()) }
     }
 
     /// Passages for one text, in order, with their neighbours and snippets.

@@ -46,6 +46,10 @@ impl Embedder for Subjects {
         self.1.fetch_add(texts.len(), Ordering::Relaxed);
         Ok(texts.iter().map(|text| Ok(vector(text))).collect())
     }
+
+    fn tokens(&self, text: &str) -> Result<usize> {
+        Ok(text.split_whitespace().count())
+    }
 }
 
 fn embedder() -> Arc<Subjects> {

@@ -64,6 +64,10 @@ impl Embedder for FaultyEmbedder {
         self.gate.pass_blocking(Point::Embed)?;
         self.inner.embed(texts)
     }
+
+    fn tokens(&self, text: &str) -> Result<usize> {
+        self.inner.tokens(text)
+    }
 }
 
 /// Any of the ledgers; reads pass no point.
