@@ -48,6 +48,11 @@ pub struct GatewayConfig {
     pub smtp_recipients: Vec<String>,
     /// Where people reach this gateway, for links in mail: `https://ragstream.example.org`.
     pub public_url: Option<String>,
+    /// Names under which agents reach `/mcp`, besides those of loopback and of `public_url`; `*` for all. Others
+    /// are refused: a page in a browser could have had its own name lead here (DNS rebinding). A list, or text
+    /// with commas.
+    #[serde(deserialize_with = "one_or_many")]
+    pub mcp_hosts: Vec<String>,
 }
 
 /// A list, or text with commas between.
@@ -86,6 +91,7 @@ impl Default for GatewayConfig {
             smtp_from: None,
             smtp_recipients: Vec::new(),
             public_url: None,
+            mcp_hosts: Vec::new(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod control;
 mod dead_letters;
 mod imports;
 mod lifecycle;
+mod mcp;
 mod metrics;
 mod notices;
 mod openai;
@@ -156,6 +157,7 @@ pub fn run(
     tasks: &mut Tasks,
 ) -> Result<(), ConfigError> {
     let notifier = notices::Notifier::new(ports.notices.clone(), notices::Mailer::of(&config)?);
+    let mcp_hosts = mcp::Hosts::of(&config)?;
     let outbox_filled = Arc::new(Notify::new());
     let trash_filled = Arc::new(Notify::new());
     let query = QueryNodes::new(&config.query_urls);
@@ -255,7 +257,8 @@ pub fn run(
         upload::run_janitor(gateway.intake.clone(), gateway.blobs.clone(), tasks.token()),
     );
     tasks.spawn("trash", trash::run(ports.trash, gateway.blobs.clone(), trash_filled, tasks.token()));
-    let router: Router = routes::router(gateway).merge(admin::routes(health));
+    let agents = mcp::service(gateway.clone(), mcp_hosts, tasks.token());
+    let router: Router = routes::router(gateway, agents).merge(admin::routes(health));
     tasks.spawn("gateway http", http::serve(listener, router, tasks.token()));
     tasks.spawn("query nodes", query_nodes.watch(tasks.token()));
     let token = tasks.token();

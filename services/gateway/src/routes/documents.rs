@@ -34,13 +34,13 @@ const MAX_PAGE: u32 = 1_000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListParams {
     /// Only this collection.
-    collection: Option<String>,
+    pub(crate) collection: Option<String>,
     /// Only the document with this external id.
-    external_id: Option<String>,
+    pub(crate) external_id: Option<String>,
     /// At most so many, 1 to 1,000.
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
     /// Only documents before this one: `next` of the page before has it.
-    before: Option<uuid::Uuid>,
+    pub(crate) before: Option<uuid::Uuid>,
 }
 
 pub(super) fn page_size(limit: Option<u32>) -> Result<u32, Problem> {

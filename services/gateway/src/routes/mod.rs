@@ -5,11 +5,11 @@ mod ask;
 mod batches;
 mod dashboard;
 mod dead_letters;
-mod documents;
+pub(crate) mod documents;
 mod events;
-mod extract;
+pub(crate) mod extract;
 mod imports;
-mod jobs;
+pub(crate) mod jobs;
 mod openai;
 pub(crate) mod personas;
 mod query_jobs;
@@ -21,7 +21,7 @@ mod system;
 mod uploads;
 mod webhooks;
 
-use crate::Gateway;
+use crate::{Gateway, mcp};
 use axum::{
     Json, Router, middleware,
     routing::{get, post},
@@ -58,8 +58,9 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 )]
 pub(crate) struct Spec;
 
-/// All routes of the gateway; `/docs` shows them.
-pub(crate) fn router(gateway: Gateway) -> Router {
+/// All routes of the gateway; `/docs` shows them, but for agents' door, whose protocol tells by itself what
+/// there is.
+pub(crate) fn router(gateway: Gateway, agents: mcp::Service) -> Router {
     let (api, spec) = OpenApiRouter::with_openapi(Spec::openapi())
         .routes(routes!(uploads::upload).layer(uploads::no_body_limit()))
         .merge(
@@ -118,5 +119,8 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .with_state(gateway)
         .split_for_parts();
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
-    api.route("/openapi.json", get(move || async move { Json(spec) })).merge(dashboard::routes()).merge(ui)
+    api.route("/openapi.json", get(move || async move { Json(spec) }))
+        .route_service("/mcp", agents)
+        .merge(dashboard::routes())
+        .merge(ui)
 }

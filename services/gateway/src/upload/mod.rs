@@ -14,10 +14,11 @@ pub(crate) use staged::{HEAD_BYTES, Refused, Staged, hex, new_key, told, too_lar
 
 use crate::{GatewayConfig, metrics, notices::Notifier};
 use axum::{
-    extract::multipart::{Field, Multipart, MultipartError},
+    extract::multipart::{Multipart, MultipartError},
     http::StatusCode,
 };
-use futures::{StreamExt, stream};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
 use ragstream_api::{
     documents::{RejectedFile, UploadResponse, UploadedFile},
     problem::{FileProblem, Problem},
@@ -28,8 +29,8 @@ use ragstream_core::{
     ports::{About, Batches, BlobStore, Jobless, NewBatch, NewUpload, Why},
 };
 use ragstream_runtime::http::RequestContext;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::{convert::Infallible, sync::Arc};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Files of one request whose transactions run at once.
 const CONCURRENT_TRANSACTIONS: usize = 4;
@@ -69,13 +70,37 @@ impl Uploads {
         multipart: Multipart,
         context: &RequestContext,
     ) -> Result<(StatusCode, UploadResponse), Problem> {
-        let _slot = self
-            .ports
-            .slots
-            .acquire()
-            .await
-            .map_err(|_| Problem::unavailable("stopping", "the gateway is stopping"))?;
+        let _slot = self.slot().await?;
         let (form, received) = self.read(multipart).await?;
+        self.take(form, received, context).await
+    }
+
+    /// Accepts one file that is here already.
+    pub(crate) async fn receive_bytes(
+        &self,
+        filename: &str,
+        bytes: Bytes,
+        form: Form,
+        context: &RequestContext,
+    ) -> Result<(StatusCode, UploadResponse), Problem> {
+        let _slot = self.slot().await?;
+        let received = self.store(Some(filename), stream::iter([Ok::<_, Infallible>(bytes)])).await;
+        let received = received.unwrap_or_else(|never| match never {});
+        self.take(form, vec![received], context).await
+    }
+
+    async fn slot(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let slot = self.ports.slots.acquire().await;
+        slot.map_err(|_| Problem::unavailable("stopping", "the gateway is stopping"))
+    }
+
+    /// Accepts the files of a request whose bytes are stored.
+    async fn take(
+        &self,
+        form: Form,
+        received: Vec<Received>,
+        context: &RequestContext,
+    ) -> Result<(StatusCode, UploadResponse), Problem> {
         let details = form.check(received.len())?;
         self.ports.notifier.check(details.notify.as_deref())?;
         let batch_id = self.batch(&details, received.len()).await?;
@@ -139,7 +164,8 @@ impl Uploads {
                         ),
                     ));
                 }
-                files.push(self.store(field).await?);
+                let filename = field.file_name().map(str::to_owned);
+                files.push(self.store(filename.as_deref(), field).await.map_err(malformed)?);
             } else {
                 form.read(&name, field).await?;
             }
@@ -154,13 +180,16 @@ impl Uploads {
     }
 
     /// Stores one file. The outer error ends the request: its body can't be read on.
-    async fn store(&self, field: Field<'_>) -> Result<Received, Problem> {
-        let filename = clean_filename(field.file_name());
-        let reject = |error| Ok(Err(RejectedFile { filename: filename.clone(), error }));
-        match Staged::receive(field, &filename, self.max_file_bytes, self.ports.blobs.clone()).await {
+    async fn store<E>(
+        &self,
+        filename: Option<&str>,
+        bytes: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    ) -> Result<Received, E> {
+        let filename = clean_filename(filename);
+        match Staged::receive(bytes, &filename, self.max_file_bytes, self.ports.blobs.clone()).await {
             Ok(staged) => Ok(Ok(staged)),
-            Err(Refused::File(problem)) => reject(problem),
-            Err(Refused::Request(error)) => Err(malformed(error)),
+            Err(Refused::File(error)) => Ok(Err(RejectedFile { filename, error })),
+            Err(Refused::Request(error)) => Err(error),
         }
     }
 
