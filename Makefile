@@ -1,4 +1,4 @@
-.PHONY: run test test-minio test-browser storm parts parts-minio check
+.PHONY: run test test-minio test-clients test-browser storm parts parts-minio check
 
 # Fetch what is missing, build, start, upload the samples, ask a question, go on serving.
 run: parts
@@ -14,9 +14,13 @@ test-minio: parts parts-minio
 	@sh deploy/setup/with-minio.sh python3 deploy/test.py --test contract --test faults \
 		--test trip --test refusals --test crash --test roles --test restart
 
-# The dashboard in Chromium, on a node of its own; node and Chromium are fetched where they are missing.
+# Clients of others, unchanged: OpenAI's, the Model Context Protocol's and tus', for Node and Python.
+test-clients: parts
+	@sh deploy/with-node.sh sh e2e/clients/run.sh
+
+# The dashboard in Chromium; node and Chromium are fetched where they are missing.
 test-browser: parts
-	@sh deploy/test-browser.sh
+	@sh deploy/with-node.sh sh e2e/browser/run.sh
 
 # Kills and outages under load for MINUTES by SEED, then a count of what is lost, stuck or doubled.
 MINUTES ?= 10

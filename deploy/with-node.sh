@@ -1,5 +1,7 @@
 #!/bin/sh
-# The dashboard in Chromium, on a node of its own. Arguments go to Playwright.
+# Runs a command beside a node of its own, whose address is in RAGSTREAM_URL:
+#
+#   sh deploy/with-node.sh sh e2e/clients/run.sh
 set -eu
 cd "$(dirname "$0")/.."
 # As `make test` builds it, with the features of its dev-dependencies, so that nothing is built twice.
@@ -32,4 +34,4 @@ until curl -fsS -o "$dir/ready" "$RAGSTREAM_URL/readyz" 2>/dev/null; do
     fi
     sleep 1
 done
-sh e2e/browser/run.sh "$@"
+"$@"

@@ -1,0 +1,28 @@
+"""The tus client, unchanged."""
+
+import hashlib
+import io
+import os
+import unittest
+
+import support
+from tusclient.client import TusClient
+
+MIB = 1 << 20
+
+
+class Tus(unittest.TestCase):
+    def test_an_upload_that_was_stopped_is_resumed_where_it_was(self):
+        text = support.FACT.encode() + os.urandom(6 * MIB).hex().encode()
+        metadata = {"filename": "large.txt", "collection": support.unique("tus-python")}
+        client = TusClient(f"{support.URL}/api/v2/uploads")
+        stopped = client.uploader(file_stream=io.BytesIO(text), chunk_size=5 * MIB, metadata=metadata)
+        stopped.upload_chunk()
+        self.assertEqual(stopped.offset, 5 * MIB)
+
+        resumed = client.uploader(file_stream=io.BytesIO(text), chunk_size=5 * MIB, url=stopped.url)
+        self.assertEqual(resumed.offset, 5 * MIB)
+        resumed.upload()
+        ended = support.get(stopped.url)
+        document = support.get(f"{support.URL}/api/v2/documents/{ended['file']['document_id']}")
+        self.assertEqual(document["sha256"], hashlib.sha256(text).hexdigest())
