@@ -27,7 +27,8 @@ use tokio::{
 
 const QUESTION: &str = "How often is the clockwork of the lamp wound?";
 const BACKED: &str = "The clockwork of the lamp is wound every 6 hours [1].";
-const INVENTED: &str = "It was built by aliens in the year 1200 [1].";
+/// In two pieces: that a sentence is over shows when the next one begins.
+const INVENTED: [&str; 2] = [" It", " was built by aliens in the year 1200 [1]."];
 
 /// A server that speaks OpenAI's chat completions.
 #[derive(Default)]
@@ -57,9 +58,9 @@ async fn complete(State(model): State<Arc<Model>>, Json(prompt): Json<Value>) ->
     let (send, receive) = mpsc::channel::<String>(1);
     tokio::spawn(async move {
         let piece = |text: &str| format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]}));
-        let _ = send.send(piece(&format!("{BACKED} "))).await;
+        let _ = send.send(piece(&format!("{BACKED}{}", INVENTED[0]))).await;
         model.was_read.notified().await;
-        let _ = send.send(piece(INVENTED)).await;
+        let _ = send.send(piece(INVENTED[1])).await;
         let _ = send.send("data: [DONE]\n\n".to_owned()).await;
     });
     let pieces = futures::stream::unfold(receive, async |mut receive| {
@@ -128,7 +129,12 @@ async fn a_written_answer_is_streamed_checked_and_never_from_before_an_update() 
     model.is_away.store(true, Ordering::Relaxed);
     let question = json!({"question": "The clockwork of the lamp: how often is it wound?"});
     let quoted = api.post("/api/v2/query", &question).await;
-    assert_eq!((quoted.status, &quoted.body["method"]), (200, &json!("extractive")), "{}", quoted.body);
+    assert_eq!(
+        (quoted.status.as_u16(), &quoted.body["method"]),
+        (200, &json!("extractive")),
+        "{}",
+        quoted.body
+    );
     assert!(quoted.body["answer"].as_str().unwrap().contains("9 hours"), "{}", quoted.body);
     assert!(quoted.body["notes"][0].as_str().unwrap().contains("quoted"), "{}", quoted.body);
 }

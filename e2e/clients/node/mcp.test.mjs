@@ -1,6 +1,7 @@
 // The Model Context Protocol's client over streamable HTTP, unchanged.
 
 import assert from "node:assert/strict";
+import { request } from "node:http";
 import { after, before, test } from "node:test";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
@@ -51,11 +52,13 @@ test("what is wrong is a result that says what to do", async () => {
 });
 
 test("a page that had its own name lead here is refused", async () => {
-  // `fetch` does not let a script choose the host.
-  const { request } = await import("node:http");
+  // Not by `fetch`, which chooses the host itself.
   const status = await new Promise((resolve, reject) => {
     const headers = { host: "evil.example", "content-type": "application/json", accept: "application/json, text/event-stream" };
-    const asked = request(`${url}/mcp`, { method: "POST", headers }, (answer) => resolve(answer.statusCode));
+    const asked = request(`${url}/mcp`, { method: "POST", headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
     asked.on("error", reject);
     asked.end(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }));
   });

@@ -90,7 +90,10 @@ fn parts(messages: Vec<ChatMessage>) -> Result<(String, Vec<Turn>, Option<String
             "assistant" => turns.push(Turn { role: Role::Assistant, content }),
             // What tools said in a conversation with another model: it may be what the question is about.
             "tool" | "function" => turns.push(Turn { role: Role::Assistant, content }),
-            _ => return Err(wrong("has a role that is not known: system, developer, user, assistant")),
+            _ => {
+                let why = format!("has the role {role:?}: known are system, developer, user and assistant");
+                return Err(wrong(&why));
+            }
         }
     }
     match turns.pop() {

@@ -33,7 +33,7 @@ async fn door(behaviour: impl Fn() -> Response + Send + Sync + 'static) -> (Door
     let query = QueryNodes::new(&[format!("http://{}", listener.local_addr().unwrap())]);
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     // Nothing here asks for personas.
-    let ledger = Arc::new(Ledger::new(&LedgerConfig::new("postgres://127.0.0.1:1/none".into())).unwrap());
+    let ledger = Arc::new(Ledger::new(&LedgerConfig::new("postgres://127.0.0.1:1/none")).unwrap());
     let chats = Chats { personas: ledger.clone(), sessions: ledger, query: query.clone() };
     (Door { chats, query }, asked)
 }
