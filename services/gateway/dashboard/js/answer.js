@@ -47,6 +47,23 @@ export function sources(citations) {
   );
 }
 
+/** What else was searched for on the way: other wordings, or parts of the question with their answers. */
+export function steps(list, citations) {
+  if (!list?.length) return null;
+  return h(
+    "ol.steps",
+    { "aria-label": "Steps" },
+    list.map(({ question, answer, passages: found }) =>
+      h("li", null, h("span.muted", null, `${question} · ${plural(found, "passage")}`), answer && h("p", null, withChips(answer, citations))),
+    ),
+  );
+}
+
+/** What a reader should know of how it was made. */
+export function notes(list) {
+  return list?.length ? h("ul.notes", { "aria-label": "Notes" }, list.map((note) => h("li", null, note))) : null;
+}
+
 /** The passages that were found, with where each leg of the search had them. */
 export function passages(list) {
   if (list.length === 0) return null;

@@ -1,7 +1,7 @@
 // Questions: an answer that builds up, with citations that open the document.
 
 import { api } from "./api.js";
-import { asText, freshness, passages, sources, timings, withChips } from "./answer.js";
+import { asText, freshness, notes, passages, sources, steps, timings, withChips } from "./answer.js";
 import { beforePaint, h, replace, setText } from "./dom.js";
 import { canStream, queryModes } from "./features.js";
 import { icon } from "./icons.js";
@@ -134,14 +134,20 @@ async function answer(body, view, signal) {
 /** An answer that is being made, and then is there. */
 function answerView() {
   const text = h("div.answer-text", { "aria-live": "polite", "aria-busy": "true" }, h("span.loading.muted", null, "Searching…"));
+  const way = h("div");
   const rest = h("div");
-  const element = h("article.card.answer", null, text, rest);
+  const element = h("article.card.answer", null, way, text, rest);
+  const taken = [];
   let words = "";
   const draw = () => text.getAttribute("aria-busy") && setText(text, words);
   return {
     element,
     found(list) {
       if (!words) replace(text, h("span.loading.muted", null, `Reading ${list.length} passages…`));
+    },
+    step(step) {
+      taken.push(step);
+      replace(way, steps(taken, []));
     },
     add(more) {
       words += more;
@@ -154,8 +160,9 @@ function answerView() {
     done(response) {
       text.removeAttribute("aria-busy");
       replace(text, !response.answered && h("span.badge.warn", null, "Not answered by the documents"), h("p", null, withChips(response.answer, response.citations)));
+      replace(way, steps(response.steps, response.citations));
       const copy = button("Copy answer", { icon: "copy", onclick: () => copyText(asText(response)) });
-      replace(rest, sources(response.citations), h("div.actions", null, copy), freshness(response.freshness), timings(response.timings, response.method), passages(response.passages));
+      replace(rest, notes(response.notes), sources(response.citations), h("div.actions", null, copy), freshness(response.freshness), timings(response.timings, response.method), passages(response.passages));
     },
   };
 }

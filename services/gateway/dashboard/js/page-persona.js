@@ -1,7 +1,7 @@
 // A conversation with a persona, and those before it.
 
 import { ApiError, api } from "./api.js";
-import { passages, sources, withChips } from "./answer.js";
+import { notes, passages, sources, withChips } from "./answer.js";
 import { conversations, said } from "./conversations.js";
 import { beforePaint, h, replace, setText } from "./dom.js";
 import { canStreamChats, hasPath } from "./features.js";
@@ -138,7 +138,7 @@ function replyView() {
     },
     done(answer) {
       element.removeAttribute("aria-busy");
-      replace(element, h("p", null, withChips(answer.answer, answer.citations)), sources(answer.citations), passages(answer.passages));
+      replace(element, h("p", null, withChips(answer.answer, answer.citations)), notes(answer.notes), sources(answer.citations), passages(answer.passages));
     },
   };
 }

@@ -7,7 +7,7 @@ import { messages } from "./sse.js";
  * Asks for a stream of events, and tells what comes until the answer is whole.
  * @param {string} path
  * @param {object} body
- * @param {{found: (passages: object[]) => void, add: (text: string) => void}} view
+ * @param {{found: (passages: object[]) => void, add: (text: string) => void, step?: (step: object) => void}} view
  * @param {AbortSignal} signal
  * @returns {Promise<object>} the whole answer
  */
@@ -18,6 +18,7 @@ export async function streamed(path, body, view, signal) {
   await messages(response, ({ event, data }) => {
     const value = JSON.parse(data);
     if (event === "passages") view.found(value);
+    else if (event === "step") view.step?.(value);
     else if (event === "token") view.add(value.text);
     else if (event === "done") done = value;
     else if (event === "error") throw new ApiError(value.status, value);
