@@ -6,6 +6,7 @@ use crate::{
     diversity,
     error::IndexError,
     explain::{self, Explainer, Explanation, Target},
+    filter::Filter,
     fusion::fuse,
     keyword::{self, index::Vocabulary, terms::Side},
     metrics::METRICS,
@@ -139,8 +140,13 @@ impl Index {
 
     /// What searches see, summed up: to compare with the log, the database and other nodes.
     pub fn contents(&self) -> Contents {
-        let view = self.shared.view();
-        Contents { positions: view.positions.clone(), chunks: view.visible.len(), checksum: view.checksum }
+        self.contents_within(&Filter::default())
+    }
+
+    /// The same of the collections that `filter` names, or of all where it names none; its
+    /// other conditions are not looked at.
+    pub fn contents_within(&self, filter: &Filter) -> Contents {
+        self.shared.view().contents(filter)
     }
 
     /// What searches see, one by one.
