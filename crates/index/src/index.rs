@@ -29,8 +29,8 @@ use std::{
 };
 use tracing::warn;
 
-/// Candidates that each leg gives to the fusion, at least: beyond about so
-/// many ranks, a share of the fused score no longer moves a hit into a top ten.
+/// Candidates that each leg gives to the fusion, at least: what is beyond of one leg moves
+/// into a top ten by the other alone.
 const LEG_DEPTH: usize = 64;
 
 /// Candidates for each hit wanted, where many are wanted.
@@ -230,7 +230,7 @@ impl Index {
             Some((vectors, path)) => (vectors, Some(path)),
             None => (Vec::new(), None),
         };
-        let mut fused = fuse(view, &vectors, &keywords, request.per_document);
+        let mut fused = fuse(view, &vectors, &keywords, depth, request.per_document);
         match request.diversity {
             Some(lambda) => fused = diversity::choose(view, self.dot, fused, top_k, lambda),
             None => fused.truncate(top_k),

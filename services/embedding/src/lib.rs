@@ -9,6 +9,7 @@ mod metrics;
 mod thread;
 
 pub use config::EmbeddingConfig;
+pub use context::with_headings;
 
 use handler::Embedding;
 use ragstream_core::ports::{Embedder, EmbeddingLedger, ModelInfo, Publisher};

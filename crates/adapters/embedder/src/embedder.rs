@@ -160,6 +160,25 @@ impl Embedder for FastEmbedder {
         let lost = || Err(Fault::failed("inference", "the model's thread ended"));
         Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect())
     }
+
+    fn embed_question(&self, question: &str) -> Result<Vec<f32>> {
+        let pieces = self.counter.pieces(question)?;
+        let texts: Vec<&str> = match pieces.as_slice() {
+            // As it stands, so that it is the same as that of a chunk of these words.
+            [] | [_] => vec![question],
+            pieces => pieces.iter().map(|(piece, _)| *piece).collect(),
+        };
+        let mut vectors: Vec<Vec<f32>> = self.embed(&texts)?.into_iter().collect::<Result<_>>()?;
+        if vectors.len() == 1 {
+            return Ok(vectors.swap_remove(0));
+        }
+        let mut mean = vec![0.0; self.info.dimension];
+        for (vector, (_, tokens)) in vectors.iter().zip(&pieces) {
+            mean.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x * *tokens as f32);
+        }
+        let length = mean.iter().map(|x| x * x).sum::<f32>().sqrt();
+        self.checked(mean.into_iter().map(|x| x / length).collect())
+    }
 }
 
 fn check_settings(config: &EmbedderConfig, bert: &BertConfig) -> Result<(), EmbedderError> {

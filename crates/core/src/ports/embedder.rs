@@ -1,4 +1,4 @@
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 
 /// Which model makes the vectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,4 +23,11 @@ pub trait Embedder: Send + Sync {
     /// one that the model refuses does not fail its neighbours; the outer
     /// error is one of the model itself.
     fn embed(&self, texts: &[&str]) -> Result<Vec<Result<Vec<f32>>>>;
+
+    /// The vector of a question, which need not fit: a model that can, reads a long one in pieces
+    /// and gives the mean of theirs, each by its number of tokens.
+    fn embed_question(&self, question: &str) -> Result<Vec<f32>> {
+        let none = || Err(Fault::failed("model_output", "the model gave no vector"));
+        self.embed(&[question])?.pop().unwrap_or_else(none)
+    }
 }
