@@ -10,6 +10,7 @@ mod thread;
 
 pub use config::EmbeddingConfig;
 pub use context::with_headings;
+pub use thread::yield_to_others;
 
 use handler::Embedding;
 use ragstream_core::ports::{Embedder, EmbeddingLedger, ModelInfo, Publisher};
