@@ -11,7 +11,22 @@ use std::{cmp::Ordering, collections::HashMap};
 
 /// What the keyword leg's best hit counts, where a cosine counts the rest.
 ///
-/// FUSION_TABLE
+/// nDCG@10 of documents by both legs, and by each alone (`ragstream bench retrieval DIR`; XQuAD by
+/// `cargo test -p ragstream-index --test xquad`). By rank is reciprocal rank fusion with k = 2 and
+/// keywords 1.75 times as much, which did best of k from 1 to 60 and weights from 1 to 2:
+///
+/// | set | vectors | keywords | by rank | by score |
+/// | --- | --- | --- | --- | --- |
+/// | SciFact | 0.663 | 0.682 | 0.713 | 0.740 |
+/// | Cranfield | 0.389 | 0.373 | 0.408 | 0.428 |
+/// | XQuAD, English | 0.949 | 0.968 | 0.974 | 0.979 |
+/// | XQuAD, German | 0.723 | 0.909 | 0.922 | 0.934 |
+/// | XQuAD, Chinese | 0.272 | 0.962 | 0.946 | 0.959 |
+/// | XQuAD, Arabic | 0.076 | 0.911 | 0.899 | 0.908 |
+///
+/// From 0.25 to 0.4 the first three change by less than 0.01. A smaller share lets the vectors of
+/// a language that the model can't read have their way: with 0.2 it is 0.851 for Chinese and 0.704
+/// for Arabic where 200 candidates of each leg are fused.
 const KEYWORD_SHARE: f64 = 1.0 / 3.0;
 
 /// The scores of both legs, made to be added.
