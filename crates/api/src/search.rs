@@ -55,7 +55,7 @@ impl From<OneOrMany> for Vec<String> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchMode {
-    /// Both, fused by reciprocal rank.
+    /// Both, fused by a weighted sum of their scores.
     #[default]
     Hybrid,
     /// Vectors alone.

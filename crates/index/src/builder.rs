@@ -30,6 +30,18 @@ const MANY_LOST: f64 = 0.05;
 /// at the last time: ten look-ups a node in all, while nothing else is to do.
 const GROWTH_BEFORE_CHECK: f64 = 1.1;
 
+/// Niceness of the threads that build: a search is waited for, the graph is not.
+const NICE: libc::c_int = 10;
+
+/// Lowers the priority of this thread and of those that it starts: on Linux niceness
+/// belongs to a thread and is inherited (setpriority(2)).
+fn yield_to_searches() {
+    // SAFETY: setpriority takes no pointers; 0 means the calling thread.
+    if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } != 0 {
+        warn!(error = %std::io::Error::last_os_error(), "the thread that builds the graph keeps its priority");
+    }
+}
+
 /// Starts the thread.
 pub(crate) fn start(shared: Arc<Shared>, config: IndexConfig, dot: Dot) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("index-graph".into()).spawn(move || {
@@ -42,6 +54,7 @@ pub(crate) fn start(shared: Arc<Shared>, config: IndexConfig, dot: Dot) -> std::
             broken: false,
             check: Check::default(),
         };
+        yield_to_searches();
         builder.run();
     })
 }

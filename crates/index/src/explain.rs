@@ -112,7 +112,7 @@ impl Explainer<'_> {
             }
         };
         let within = |leg: &[Scored]| leg[..leg.len().min(self.depth)].to_vec();
-        let fused = fuse(view, &within(&vectors), &within(&keywords), request.per_document);
+        let fused = fuse(view, &within(&vectors), &within(&keywords), self.depth, request.per_document);
         let place = |leg: &[Scored], row: u32| {
             let index = leg.iter().position(|scored| scored.row == row)?;
             Some(LegScore { rank: index + 1, score: leg[index].score })

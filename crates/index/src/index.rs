@@ -6,6 +6,7 @@ use crate::{
     diversity,
     error::IndexError,
     explain::{self, Explainer, Explanation, Target},
+    filter::Filter,
     fusion::fuse,
     keyword::{self, index::Vocabulary, terms::Side},
     metrics::METRICS,
@@ -28,8 +29,8 @@ use std::{
 };
 use tracing::warn;
 
-/// Candidates that each leg gives to the fusion, at least: beyond about so
-/// many ranks, a share of the fused score no longer moves a hit into a top ten.
+/// Candidates that each leg gives to the fusion, at least: what is beyond of one leg moves
+/// into a top ten by the other alone.
 const LEG_DEPTH: usize = 64;
 
 /// Candidates for each hit wanted, where many are wanted.
@@ -139,8 +140,13 @@ impl Index {
 
     /// What searches see, summed up: to compare with the log, the database and other nodes.
     pub fn contents(&self) -> Contents {
-        let view = self.shared.view();
-        Contents { positions: view.positions.clone(), chunks: view.visible.len(), checksum: view.checksum }
+        self.contents_within(&Filter::default())
+    }
+
+    /// The same of the collections that `filter` names, or of all where it names none; its
+    /// other conditions are not looked at.
+    pub fn contents_within(&self, filter: &Filter) -> Contents {
+        self.shared.view().contents(filter)
     }
 
     /// What searches see, one by one.
@@ -224,7 +230,7 @@ impl Index {
             Some((vectors, path)) => (vectors, Some(path)),
             None => (Vec::new(), None),
         };
-        let mut fused = fuse(view, &vectors, &keywords, request.per_document);
+        let mut fused = fuse(view, &vectors, &keywords, depth, request.per_document);
         match request.diversity {
             Some(lambda) => fused = diversity::choose(view, self.dot, fused, top_k, lambda),
             None => fused.truncate(top_k),

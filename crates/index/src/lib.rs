@@ -1,5 +1,5 @@
 //! The searchable view of the `chunk-embeddings` topic: vectors, keywords,
-//! filters, reciprocal rank fusion, version visibility and snapshots.
+//! filters, the fusion of both legs, version visibility and snapshots.
 //!
 //! ```text
 //! events ──apply──▶ copy of the view ──publish──▶ view ◀── search, snapshot

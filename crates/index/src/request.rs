@@ -110,7 +110,7 @@ pub enum PerDocument {
     #[default]
     All,
     /// The best one: as many documents as hits are wanted, where there are as many. Each leg
-    /// ranks documents by their best chunk, and these ranks are fused. The hit is the
+    /// ranks documents by their best chunk, and these are fused. The hit is the
     /// chunk of the leg that says more for the document; the other leg's score is that
     /// of its own best chunk.
     Best,
@@ -134,7 +134,7 @@ pub struct LegScore {
 pub struct Hit {
     /// Its id.
     pub chunk_id: ChunkId,
-    /// Reciprocal rank fusion of the legs: 1 for what is the first of both.
+    /// The weighted sum of the legs' scores, as a share of what the first of both has: 0 to 1.
     pub score: f32,
     /// In the vector leg, if it was among its candidates.
     pub vector: Option<LegScore>,

@@ -10,7 +10,7 @@ use crate::{
     documents::{DocumentEntry, Documents},
     filter::Filter,
     record::ChunkRecord,
-    request::DocumentState,
+    request::{Contents, DocumentState},
     rows::{BLOCK_ROWS, RowSet, count},
 };
 use ragstream_core::{checksum, document::DocumentRef, id::DocumentId};
@@ -21,6 +21,14 @@ use std::{
     sync::Arc,
 };
 use tantivy::Searcher;
+
+/// What searches see of one collection.
+#[derive(Clone, Default)]
+struct Shown {
+    rows: Arc<RoaringBitmap>,
+    /// Over their chunk ids.
+    checksum: u64,
+}
 
 /// Rows, what is known of them, and the keyword index over them.
 #[derive(Clone)]
@@ -35,8 +43,8 @@ pub(crate) struct View {
     pub(crate) live: RowSet,
     /// Rows that searches see.
     pub(crate) visible: RowSet,
-    /// Visible rows of each collection.
-    collections: HashMap<Arc<str>, Arc<RoaringBitmap>>,
+    /// What searches see of each collection.
+    collections: HashMap<Arc<str>, Shown>,
     /// Documents by id.
     pub(crate) documents: Documents,
     /// Documents that searches see.
@@ -147,40 +155,59 @@ impl View {
 
     /// Lets searches see rows of `collection`.
     pub(crate) fn show(&mut self, collection: &str, rows: &[u32]) {
+        let mut added = 0u64;
         for &row in rows {
             if self.live.contains(row) && self.visible.insert(row) {
-                self.add_to_checksum(row, u64::wrapping_add);
+                added = added.wrapping_add(self.share(row));
             }
         }
+        self.checksum = self.checksum.wrapping_add(added);
         if !self.collections.contains_key(collection) {
-            self.collections.insert(collection.into(), Arc::default());
+            self.collections.insert(collection.into(), Shown::default());
         }
-        if let Some(bitmap) = self.collections.get_mut(collection) {
-            Arc::make_mut(bitmap).extend(rows.iter().copied());
+        if let Some(shown) = self.collections.get_mut(collection) {
+            Arc::make_mut(&mut shown.rows).extend(rows.iter().copied());
+            shown.checksum = shown.checksum.wrapping_add(added);
         }
     }
 
     /// Hides rows of `collection` from searches; they stay held.
     pub(crate) fn hide(&mut self, collection: &str, rows: &[u32]) {
+        let mut removed = 0u64;
         for &row in rows {
             if self.visible.remove(row) {
-                self.add_to_checksum(row, u64::wrapping_sub);
+                removed = removed.wrapping_add(self.share(row));
             }
         }
-        let Some(bitmap) = self.collections.get_mut(collection) else { return };
-        let bitmap = Arc::make_mut(bitmap);
+        self.checksum = self.checksum.wrapping_sub(removed);
+        let Some(shown) = self.collections.get_mut(collection) else { return };
+        let bitmap = Arc::make_mut(&mut shown.rows);
         for &row in rows {
             bitmap.remove(row);
         }
+        shown.checksum = shown.checksum.wrapping_sub(removed);
         if bitmap.is_empty() {
             self.collections.remove(collection);
         }
     }
 
-    fn add_to_checksum(&mut self, row: u32, add: fn(u64, u64) -> u64) {
-        if let Some(record) = self.record(row) {
-            self.checksum = add(self.checksum, checksum::share(record.chunk.id));
-        }
+    /// What a row adds to a checksum.
+    fn share(&self, row: u32) -> u64 {
+        self.record(row).map_or(0, |record| checksum::share(record.chunk.id))
+    }
+
+    /// What searches see where `filter` lets them look: the collections that it names, or all.
+    pub(crate) fn contents(&self, filter: &Filter) -> Contents {
+        let positions = self.positions.clone();
+        let Some(names) = filter.named_collections() else {
+            return Contents { positions, chunks: self.visible.len(), checksum: self.checksum };
+        };
+        let shown = names.into_iter().filter_map(|name| self.collections.get(name));
+        shown.fold(Contents { positions, ..Contents::default() }, |sum, shown| Contents {
+            chunks: sum.chunks + shown.rows.len() as usize,
+            checksum: sum.checksum.wrapping_add(shown.checksum),
+            ..sum
+        })
     }
 
     /// Lets go of hidden rows for ever, and of their memory once enough of a block is dead.
@@ -219,8 +246,8 @@ impl View {
         if let Some(named) = filter.named_documents() {
             named.into_iter().filter_map(|id| self.documents.get(id)).for_each(|entry| consider(entry));
         } else if let Some(names) = filter.named_collections() {
-            let rows = names.into_iter().filter_map(|name| self.collections.get(name));
-            return Cow::Owned(self.matching(filter, rows.flat_map(|bitmap| bitmap.iter())));
+            let shown = names.into_iter().filter_map(|name| self.collections.get(name));
+            return Cow::Owned(self.matching(filter, shown.flat_map(|shown| shown.rows.iter())));
         } else {
             self.documents.iter().for_each(|(_, entry)| consider(entry));
         }

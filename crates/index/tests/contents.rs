@@ -311,6 +311,18 @@ impl Model {
         let contents = index.contents();
         assert_eq!((contents.chunks, contents.checksum), (stats.visible, stats.checksum));
         assert_eq!(contents.positions, self.next);
+        for names in [vec!["c0"], vec!["c1", "c2"], vec!["none"]] {
+            let filter = Filter::default().within(names.iter().map(|name| (*name).to_owned()).collect());
+            let own: Vec<ChunkId> = (self.documents.iter())
+                .filter(|(document, _)| {
+                    names.contains(&reference(document.0.as_u128(), 1).collection.as_str())
+                })
+                .filter_map(|(_, document)| document.shown.as_ref())
+                .flat_map(|(_, chunks)| chunks.iter().copied())
+                .collect();
+            let contents = index.contents_within(&filter);
+            assert_eq!((contents.chunks, contents.checksum), (own.len(), checksum(own)), "{names:?}");
+        }
         let held: Vec<ChunkId> =
             self.documents.values().flat_map(|d| d.held.values().flatten().copied()).collect();
         for (id, presence) in held.iter().zip(index.presence(&held)) {

@@ -14,7 +14,7 @@ const CHARACTERS_PER_TOKEN: usize = 3;
 
 /// The chunk's text under its headings, the innermost of them first to be kept; `None` where there
 /// is none to say, or no room.
-pub(crate) fn with_headings(chunk: &Chunk, model_tokens: usize) -> Option<String> {
+pub fn with_headings(chunk: &Chunk, model_tokens: usize) -> Option<String> {
     let mut room = model_tokens.saturating_sub(chunk.tokens as usize) * CHARACTERS_PER_TOKEN;
     let mut kept: Vec<&str> = Vec::new();
     for heading in chunk.headings.iter().rev().map(|heading| heading.trim()) {

@@ -9,6 +9,8 @@ mod metrics;
 mod thread;
 
 pub use config::EmbeddingConfig;
+pub use context::with_headings;
+pub use thread::yield_to_others;
 
 use handler::Embedding;
 use ragstream_core::ports::{Embedder, EmbeddingLedger, ModelInfo, Publisher};

@@ -65,7 +65,7 @@ fn next(waiting: &Mutex<mpsc::Receiver<Call>>) -> Option<Call> {
 
 /// Lowers the priority of this thread and of those that it starts: on Linux
 /// niceness belongs to a thread and is inherited (setpriority(2)).
-fn yield_to_others(nice: i32) {
+pub fn yield_to_others(nice: i32) {
     // SAFETY: setpriority takes no pointers; 0 means the calling thread.
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
     if result != 0 {

@@ -1,8 +1,10 @@
 //! What was computed before.
 //!
 //! A vector is that of a text for ever. An answer holds for what the node shows when it is made:
-//! its key has the checksum of all that searches see, so that the first change of any of it
-//! leaves every older answer behind. Questions in the mode `private` are in neither.
+//! its key has the checksum of all that the search may see, which is the collections that it
+//! names, or else everything, so that the first change of any of it leaves the answer behind.
+//! How rare a word is among all collections may change meanwhile, which alone is no reason
+//! to answer anew. Questions in the mode `private` are in neither.
 
 use moka::sync::Cache;
 use ragstream_api::search::{AskRequest, QueryMode, QueryResponse};
@@ -45,7 +47,7 @@ impl Caches {
         self.vectors.insert(digest(&[text.as_bytes()]), vector);
     }
 
-    /// Where the answer to a request is kept, while what is seen has this checksum; `None`: it is
+    /// Where the answer to a request is kept, while what it may see has this checksum; `None`: it is
     /// none that may be kept, or that would come out the same.
     pub(crate) fn key(request: &AskRequest, seen: u64) -> Option<Key> {
         let mut request = request.clone();

@@ -14,17 +14,23 @@ pub struct QueryConfig {
     /// Seconds between copies of the newest snapshot in blob storage, for nodes that
     /// have none; 0: never.
     pub snapshot_upload_seconds: u64,
-    /// Sessions of the model for questions, one thread each.
+    /// Sessions of the model for questions: so many are embedded at once, on one thread each.
+    /// A session holds its own copy of the weights.
     pub sessions: usize,
 }
 
+/// Sessions, at most, where none are asked for: a question takes one some milliseconds, and
+/// each holds 90 MB.
+const MOST_SESSIONS: usize = 4;
+
 impl Default for QueryConfig {
     fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             snapshot_dir: "snapshots".into(),
             snapshot_seconds: 60,
             snapshot_upload_seconds: 600,
-            sessions: 1,
+            sessions: cores.min(MOST_SESSIONS),
         }
     }
 }

@@ -77,16 +77,23 @@ impl MemoryLog {
     pub(crate) fn document(&self, document: DocumentId, chunks: u32) {
         self.chunks(
             document,
-            (0..chunks).map(|position| chunk(document, position, "words", vec![1.0; DIMENSION])),
+            (0..chunks).map(|position| chunk("default", document, position, "words", vec![1.0; DIMENSION])),
         );
     }
 
     /// A document of these texts, each with its vector, and its marker.
     pub(crate) fn texts(&self, document: DocumentId, texts: &[(&str, Vec<f32>)]) {
+        self.texts_in("default", document, texts);
+    }
+
+    /// The same in this collection.
+    pub(crate) fn texts_in(&self, collection: &str, document: DocumentId, texts: &[(&str, Vec<f32>)]) {
         let chunks = texts.iter().zip(0..);
         self.chunks(
             document,
-            chunks.map(|((text, vector), position)| chunk(document, position, text, vector.clone())),
+            chunks.map(|((text, vector), position)| {
+                chunk(collection, document, position, text, vector.clone())
+            }),
         );
     }
 
@@ -149,13 +156,13 @@ pub(crate) fn chunk_id(document: DocumentId, position: u32) -> ChunkId {
     ChunkId::derive(document, Version(1), "c", position)
 }
 
-fn chunk(document: DocumentId, position: u32, text: &str, vector: Vec<f32>) -> Outgoing {
+fn chunk(collection: &str, document: DocumentId, position: u32, text: &str, vector: Vec<f32>) -> Outgoing {
     let event = ChunkEmbedded {
         document: DocumentRef {
             document_id: document,
             version: Version(1),
             job_id: JobId::generate(),
-            collection: "default".into(),
+            collection: collection.into(),
             external_id: None,
             filename: "a.txt".into(),
             content_type: "text/plain".into(),

@@ -29,6 +29,8 @@ pub struct FastEmbedder {
     info: ModelInfo,
     counter: TokenCounter,
     sessions: Vec<Mutex<TextEmbedding>>,
+    /// Whose turn it is where all are busy.
+    turn: AtomicUsize,
     batch: usize,
 }
 
@@ -67,6 +69,7 @@ impl FastEmbedder {
             },
             counter: TokenCounter::new(tokenizer, config.max_tokens)?,
             sessions: sessions.into_iter().map(Mutex::new).collect(),
+            turn: AtomicUsize::new(0),
             batch: config.batch,
         };
         if known {
@@ -74,6 +77,15 @@ impl FastEmbedder {
         }
         tracing::info!(model = %config.name, dimension = bert.hidden_size, self_check = known, "model loaded");
         Ok(embedder)
+    }
+
+    /// All sessions, first one that is free, else the next in turn: calls of a batch each share them.
+    fn sessions(&self) -> impl Iterator<Item = &Mutex<TextEmbedding>> {
+        let count = self.sessions.len();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let is_free = |n: &usize| self.sessions[turn.wrapping_add(*n) % count].try_lock().is_ok();
+        let first = turn.wrapping_add((0..count).find(is_free).unwrap_or(0));
+        (0..count).map(move |n| &self.sessions[first.wrapping_add(n) % count])
     }
 
     /// Runs a few texts. Where the model refuses them together, each is tried
@@ -141,11 +153,10 @@ impl Embedder for FastEmbedder {
             }
             done
         };
-        let done = match self.sessions.as_slice() {
+        let done = match self.sessions().take(batches.len()).collect::<Vec<_>>().as_slice() {
             [session] => work(session),
             sessions => std::thread::scope(|scope| {
-                let threads: Vec<_> =
-                    sessions.iter().take(batches.len()).map(|s| scope.spawn(|| work(s))).collect();
+                let threads: Vec<_> = sessions.iter().map(|s| scope.spawn(|| work(s))).collect();
                 threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
             }),
         };
@@ -158,6 +169,25 @@ impl Embedder for FastEmbedder {
 
     fn tokens(&self, text: &str) -> Result<usize> {
         self.counter.count(text)
+    }
+
+    fn embed_question(&self, question: &str) -> Result<Vec<f32>> {
+        let pieces = self.counter.pieces(question)?;
+        let texts: Vec<&str> = match pieces.as_slice() {
+            // As it stands, so that it is the same as that of a chunk of these words.
+            [] | [_] => vec![question],
+            pieces => pieces.iter().map(|(piece, _)| *piece).collect(),
+        };
+        let mut vectors: Vec<Vec<f32>> = self.embed(&texts)?.into_iter().collect::<Result<_>>()?;
+        if vectors.len() == 1 {
+            return Ok(vectors.swap_remove(0));
+        }
+        let mut mean = vec![0.0; self.info.dimension];
+        for (vector, (_, tokens)) in vectors.iter().zip(&pieces) {
+            mean.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x * *tokens as f32);
+        }
+        let length = mean.iter().map(|x| x * x).sum::<f32>().sqrt();
+        self.checked(mean.into_iter().map(|x| x / length).collect())
     }
 }
 

@@ -101,6 +101,28 @@ fn what_is_too_long_is_refused_alone() {
 }
 
 #[test]
+fn a_question_may_be_longer_than_the_model_reads() {
+    let about = |sentence: &str| sentence.repeat(30);
+    let (harbour, bread) =
+        (about("Ships leave the harbour at high tide. "), about("Bread needs flour and yeast. "));
+    let both = format!("{harbour}{bread}");
+    assert!(MODEL.tokens(&both).is_err());
+    let whole = MODEL.embed_question(&both).unwrap();
+    assert!((cosine(&whole, &whole) - 1.0).abs() < 1e-3);
+    // Its beginning and its end: each is nearer to it than to the other.
+    let ends = vectors(&MODEL, &["Ships leave the harbour at high tide.", "Bread needs flour and yeast."]);
+    let apart = cosine(&ends[0], &ends[1]);
+    assert!(ends.iter().all(|end| cosine(&whole, end) > apart + 0.2), "{apart}");
+    let short = "Which ships leave?";
+    assert_eq!(MODEL.embed_question(short).unwrap(), vectors(&MODEL, &[short])[0]);
+    for odd in
+        ["", "x".repeat(5_000).as_str(), "数据库".repeat(400).as_str(), "a\u{301}".repeat(2_000).as_str()]
+    {
+        assert_eq!(MODEL.embed_question(odd).unwrap().len(), 384);
+    }
+}
+
+#[test]
 fn near_in_meaning_is_near_in_space() {
     let texts = [
         "How do I reset my password?",

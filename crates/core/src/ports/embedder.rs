@@ -1,4 +1,4 @@
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 
 /// Which model makes the vectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,4 +27,11 @@ pub trait Embedder: Send + Sync {
     /// Tokens of a text as the model counts them, special ones left out; `Invalid` as in
     /// [`embed`](Self::embed) where it would not read them all.
     fn tokens(&self, text: &str) -> Result<usize>;
+
+    /// The vector of a question, which need not fit: a model that can, reads a long one in pieces
+    /// and gives the mean of theirs, each by its number of tokens.
+    fn embed_question(&self, question: &str) -> Result<Vec<f32>> {
+        let none = || Err(Fault::failed("model_output", "the model gave no vector"));
+        self.embed(&[question])?.pop().unwrap_or_else(none)
+    }
 }

@@ -139,7 +139,7 @@ impl Asker {
         sink: &mut Sink,
     ) -> Result<QueryResponse, Problem> {
         let index = self.retriever.view.index();
-        let contents = index.contents();
+        let contents = index.contents_within(&prepared.search.filter);
         let key = Caches::key(&prepared.request, contents.checksum);
         if let Some(known) = key.and_then(|key| self.retriever.caches.answer(&key)) {
             sink.passages(&known.passages).await?;

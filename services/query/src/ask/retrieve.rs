@@ -179,12 +179,9 @@ impl Retriever {
             return Ok(vector);
         }
         let (embedder, owned) = (self.embedder.clone(), text.to_owned());
-        let outcome = tokio::task::spawn_blocking(move || {
-            let mut vectors = embedder.embed(&[&owned])?;
-            vectors.pop().unwrap_or_else(|| Err(Fault::failed("model_output", "the model gave no vector")))
-        })
-        .await
-        .map_err(|e| Fault::failed("model_panicked", "the model panicked").caused_by(e))?;
+        let outcome = tokio::task::spawn_blocking(move || embedder.embed_question(&owned))
+            .await
+            .map_err(|e| Fault::failed("model_panicked", "the model panicked").caused_by(e))?;
         let vector: Arc<[f32]> = outcome.map_err(|fault| self.too_long(fault))?.into();
         if !is_private {
             self.caches.keep_vector(text, vector.clone());

@@ -299,6 +299,35 @@ async fn an_answer_is_kept_until_something_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_from_a_collection_outlives_what_happens_in_others() {
+    let rig = rig().await;
+    let asker = Asker::new(rig.view.clone(), embedder(), Models::default());
+    let arrives = async |n: u128, collection: &str| {
+        rig.log.texts_in(collection, document(n), &[("A tower of 9 metres.", vector("tower"))]);
+        rig.until("it is shown", || rig.view.index().visible_version(document(n)).is_some()).await;
+    };
+    let in_default = json!({"question": "How high is the tower?", "collection": "default"});
+    let in_both = json!({"question": "How high is the tower?", "collection": ["default", "other"]});
+    let by_filter = json!({"question": "How high is the tower?", "filter": {"collection": "default"}});
+    let cached = async || {
+        let mut cached = Vec::new();
+        for body in [&in_default, &in_both, &by_filter, &question("basic")] {
+            cached.push(ask(&asker, body.clone()).await.unwrap().cached);
+        }
+        cached
+    };
+    assert_eq!(cached().await, [false; 4]);
+    assert_eq!(cached().await, [true; 4]);
+    arrives(21, "other").await;
+    assert_eq!(cached().await, [true, false, true, false]);
+    arrives(22, "default").await;
+    assert_eq!(cached().await, [false; 4]);
+    let answer = ask(&asker, in_default.clone()).await.unwrap();
+    assert!(answer.cached && answer.passages.iter().any(|passage| passage.document_id == document(22).0));
+    assert_eq!(answer.freshness.applied, rig.view.index().positions());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_model_modes_do_what_words_allow() {
     let rig = rig().await;
     let asker = Asker::new(rig.view.clone(), embedder(), Models::default());

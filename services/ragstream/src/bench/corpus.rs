@@ -13,7 +13,7 @@ const WORDS: &str = "the of and a to in is was he for it with as his on be at by
     institution pattern molecule expedition vessel manuscript parliament orchestra irrigation telescope warehouse";
 
 /// A stream of numbers from a seed: SplitMix64 (Steele, Lea, Flood 2014).
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
@@ -23,7 +23,12 @@ impl Numbers {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    /// From -1 up to 1, evenly.
+    pub(crate) fn even(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 }

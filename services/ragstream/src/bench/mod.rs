@@ -1,7 +1,7 @@
 //! `ragstream bench`: how fast a node is, against the bare model in the same run; and
 //! `ragstream bench extract`: how fast files are read ([`extract`]); and `ragstream bench watchers`:
 //! what watchers cost ([`watchers`]); and `ragstream bench retrieval`: how well judged questions
-//! find their documents ([`retrieval`]).
+//! find their documents ([`retrieval`]); and `ragstream bench search`: how fast ([`search`]).
 //!
 //! Phases of the first, in order: the bare model, the pipeline on the same chunks, the bare
 //! model again (so that a drifting machine shows), upload latency while
@@ -15,6 +15,7 @@ mod node;
 mod queries;
 mod report;
 mod retrieval;
+mod search;
 mod stats;
 mod watchers;
 
@@ -68,6 +69,9 @@ enum Part {
     Watchers(Box<watchers::WatchersArgs>),
     /// Measure how well the judged questions of a folder in BEIR's layout find their documents.
     Retrieval(Box<retrieval::RetrievalArgs>),
+    /// Measure how fast questions are embedded and searched in a large index, alone, at once and
+    /// while documents come, and how many of the nearest a filtered search finds.
+    Search(Box<search::SearchArgs>),
 }
 
 pub(crate) async fn run(mut args: BenchArgs) -> Result<()> {
@@ -75,6 +79,7 @@ pub(crate) async fn run(mut args: BenchArgs) -> Result<()> {
         Some(Part::Extract(args)) => return extract::run(args).await,
         Some(Part::Watchers(args)) => return watchers::run(*args).await,
         Some(Part::Retrieval(args)) => return retrieval::run(*args).await,
+        Some(Part::Search(args)) => return search::run(*args).await,
         None => {}
     }
     ensure!(args.documents > 0 && args.clients > 0, "give at least one document and one client");

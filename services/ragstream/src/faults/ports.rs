@@ -68,6 +68,12 @@ impl Embedder for FaultyEmbedder {
     fn tokens(&self, text: &str) -> Result<usize> {
         self.inner.tokens(text)
     }
+
+    fn embed_question(&self, question: &str) -> Result<Vec<f32>> {
+        self.gate.check()?;
+        self.gate.pass_blocking(Point::Embed)?;
+        self.inner.embed_question(question)
+    }
 }
 
 /// Any of the ledgers; reads pass no point.

@@ -2,7 +2,7 @@
 //!
 //! A folder in the layout of BEIR is cut by the product's chunker, embedded by its model
 //! and indexed, all in this process; a document ranks by its best chunk. Its title
-//! stands above its text, as sentence-transformers joins the two.
+//! stands above its text, and is the heading of all of its chunks.
 
 mod cache;
 mod data;
@@ -18,6 +18,7 @@ use indicatif::ProgressBar;
 use measures::Measures;
 use ragstream_chunk::{Chunker, ChunkerConfig};
 use ragstream_core::{
+    chunk::Chunk,
     document::DocumentRef,
     event::{ChunkEmbedded, IndexEvent, VersionCommitted},
     id::{DocumentId, JobId, Version},
@@ -25,7 +26,7 @@ use ragstream_core::{
     text::DocumentText,
 };
 use ragstream_embedder::FastEmbedder;
-use ragstream_embedding::EmbeddingConfig;
+use ragstream_embedding::{EmbeddingConfig, with_headings};
 use ragstream_index::{Index, IndexConfig, Legs, PerDocument, Positioned, SearchRequest};
 use serde_json::json;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
@@ -71,26 +72,36 @@ fn measure(
     chunker: &Chunker,
     batch: usize,
 ) -> Result<()> {
-    let mut chunks = Vec::new();
+    let mut chunks: Vec<Vec<Chunk>> = Vec::new();
     for (number, document) in data.documents.iter().enumerate() {
-        let text = [document.title.as_str(), document.text.as_str()].map(str::trim);
-        let text = text.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+        let [title, text] = [document.title.as_str(), document.text.as_str()].map(str::trim);
+        let text = [title, text].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
         let text = DocumentText { text, ..Default::default() };
-        chunks.push(chunker.chunks(&text, document_id(number), Version(1))?);
+        let mut cut = chunker.chunks(&text, document_id(number), Version(1))?;
+        if !title.is_empty() {
+            cut.iter_mut().for_each(|chunk| chunk.headings = vec![title.to_owned()]);
+        }
+        chunks.push(cut);
     }
     let mut cache = Cache::open(args.cache.as_deref(), &embedder.model().name)?;
-    let texts = chunks.iter().flatten().map(|chunk| chunk.text.as_str());
-    let texts: Vec<&str> =
-        texts.chain(data.questions.iter().map(|question| question.text.as_str())).collect();
+    let texts: Vec<String> = chunks.iter().flatten().map(|chunk| embedded_text(chunk, &embedder)).collect();
     embed(&texts, &embedder, batch, &mut cache)?;
+    for question in &data.questions {
+        if cache.get(&question.text).is_none() {
+            cache.put(&question.text, embedder.embed_question(&question.text)?)?;
+        }
+    }
+    cache.flush()?;
 
     let index = Index::new(IndexConfig { dimension: embedder.model().dimension, ..Default::default() })?;
     let mut events = Vec::new();
+    let mut texts = texts.into_iter();
     for (number, cut) in chunks.into_iter().enumerate() {
         let document = reference(number);
         let (document_id, chunk_count) = (document.document_id, cut.len() as u32);
         for chunk in cut {
-            let vector = cache.get(&chunk.text).context("every chunk was embedded")?.to_vec();
+            let text = texts.next().context("every chunk has its text")?;
+            let vector = cache.get(&text).context("every chunk was embedded")?.to_vec();
             let model = embedder.model().name.clone();
             let event = ChunkEmbedded { document: document.clone(), chunk, model, vector };
             events.push(IndexEvent::Chunk(Box::new(event)));
@@ -137,8 +148,15 @@ fn leg(args: &RetrievalArgs, data: &Data, index: &Index, cache: &Cache, mode: Le
     Ok(Measures::mean(&all))
 }
 
-fn embed(texts: &[&str], embedder: &FastEmbedder, batch: usize, cache: &mut Cache) -> Result<()> {
-    let mut missing: Vec<&str> = texts.iter().copied().filter(|text| cache.get(text).is_none()).collect();
+/// What the product embeds of a chunk.
+fn embedded_text(chunk: &Chunk, embedder: &FastEmbedder) -> String {
+    let text = with_headings(chunk, embedder.model().max_tokens);
+    text.filter(|text| embedder.tokens(text).is_ok()).unwrap_or_else(|| chunk.text.clone())
+}
+
+fn embed(texts: &[String], embedder: &FastEmbedder, batch: usize, cache: &mut Cache) -> Result<()> {
+    let mut missing: Vec<&str> =
+        texts.iter().map(String::as_str).filter(|text| cache.get(text).is_none()).collect();
     // Texts of one length together: the model pads a batch to its longest.
     missing.sort_unstable_by_key(|text| (text.len(), *text));
     missing.dedup();
