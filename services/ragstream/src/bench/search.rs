@@ -44,6 +44,10 @@ const SELECTED: [usize; 8] = [1_000, 500, 200, 100, 50, 20, 10, 1];
 const CLUSTERS: usize = 1_000;
 /// How far vectors stray from the middle of their cluster.
 const SPREAD: f32 = 0.7;
+/// Directions in which they do: as few as vectors of sentences really have (some twenty to
+/// thirty). In all directions alike everything is equally far from everything, and no
+/// graph finds a way.
+const DIRECTIONS: usize = 24;
 /// Hits of a search.
 const TOP_K: usize = 10;
 /// Rows of the index in which every row is compared.
@@ -205,7 +209,9 @@ fn while_documents_come<T>(
             let vectors = embedder.embed(&texts)?;
             let mut events = Vec::new();
             for (text, vector) in texts.iter().zip(vectors) {
-                events.extend(document(DocumentId::generate(), 0, &[(text.to_string(), vector?)]));
+                // Of a part that no filter selects.
+                let cut = [((*text).to_owned(), vector?)];
+                events.extend(document(DocumentId::generate(), PARTS, &cut));
             }
             log.apply(index, events)?;
         }
@@ -368,13 +374,16 @@ impl Log {
 struct Space {
     seed: u64,
     middles: Vec<Vec<f32>>,
+    directions: Vec<Vec<f32>>,
 }
 
 impl Space {
     fn new(seed: u64, dimension: usize) -> Self {
         let mut numbers = Numbers(seed);
-        let mut middle = || unit((0..dimension).map(|_| numbers.even()).collect());
-        Self { seed, middles: (0..CLUSTERS).map(|_| middle()).collect() }
+        let mut direction = || unit((0..dimension).map(|_| numbers.even()).collect());
+        let directions: Vec<Vec<f32>> = (0..DIRECTIONS).map(|_| direction()).collect();
+        let middles = (0..CLUSTERS).map(|_| mix(&directions, &mut numbers)).collect();
+        Self { seed, middles, directions }
     }
 
     fn chunk(&self, i: usize) -> Vec<f32> {
@@ -387,9 +396,19 @@ impl Space {
 
     fn near(&self, mut numbers: Numbers) -> Vec<f32> {
         let middle = &self.middles[numbers.below(CLUSTERS)];
-        let stray = unit(middle.iter().map(|_| numbers.even()).collect());
+        let stray = mix(&self.directions, &mut numbers);
         unit(middle.iter().zip(stray).map(|(x, stray)| x + SPREAD * stray).collect())
     }
+}
+
+/// A vector somewhere between these.
+fn mix(directions: &[Vec<f32>], numbers: &mut Numbers) -> Vec<f32> {
+    let mut sum = vec![0.0; directions.first().map_or(0, Vec::len)];
+    for direction in directions {
+        let share = numbers.even();
+        sum.iter_mut().zip(direction).for_each(|(sum, x)| *sum += share * x);
+    }
+    unit(sum)
 }
 
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
